@@ -1,0 +1,1 @@
+"""The edge: one outside thing each, its errors translated into ours, once."""

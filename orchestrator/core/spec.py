@@ -1,0 +1,169 @@
+"""What the user asks for: the spec as plain values, every default applied.
+
+`orchestrator.adapters.specfile` reads and validates the file; everything else sees only these values.
+"""
+
+import keyword
+import re
+from dataclasses import dataclass
+
+from orchestrator.core.errors import SpecError
+from orchestrator.core.resources import Pairs
+
+LOCAL = "local"
+"""The environment that always exists: the embedded local cloud."""
+
+Literal = None | bool | int | float | str | list["Literal"] | dict[str, "Literal"]
+"""What a spec value may be, and what generated code may hold as a literal."""
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEYWORDS = frozenset({*keyword.kwlist, *keyword.softkwlist})
+
+
+def is_identifier(text: str) -> bool:
+    """Tell whether ``text`` may be written as a name into generated code.
+
+    Stricter than `str.isidentifier`, which accepts keywords and letters that Python folds into others.
+
+    >>> is_identifier("DigitsNet"), is_identifier("class"), is_identifier("__class__"), is_identifier("x y")
+    (True, False, False, False)
+    """
+    dunder = text.startswith("__") and text.endswith("__")
+    return _IDENTIFIER.fullmatch(text) is not None and text not in _KEYWORDS and not dunder
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A class or function in one of the project's files, written ``src/net.py:DigitsNet``.
+
+    Attributes:
+        path: The file, relative to the spec's folder, with ``/`` between folders.
+        name: A top-level name in it.
+    """
+
+    path: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Reference":
+        """Read ``path/to/file.py:Name``.
+
+        Raises:
+            SpecError: If the text has another form, or a part of it cannot be imported by that name.
+        """
+        path, separator, name = text.rpartition(":")
+        parts = path.removesuffix(".py").split("/")
+        if not separator or not path.endswith(".py") or not all(map(is_identifier, [*parts, name])):
+            raise SpecError(
+                f"{text!r} does not name a class or function",
+                details=[("rule", "folder/file.py:Name, relative to the spec, each part a Python name")],
+            )
+        return cls(path, name)
+
+    @property
+    def module(self) -> str:
+        """The module's dotted name, as it is imported from the archive's ``code`` folder."""
+        return self.path.removesuffix(".py").replace("/", ".")
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """The dtype and shape of one input, without the batch dimension; -1 stands for any length."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Where the trained model is, and which class its weights belong to."""
+
+    path: str
+    class_: Reference
+    format: str = "auto"
+    init_args: tuple[tuple[str, Literal], ...] = ()
+    license: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPointSpec:
+    """What the generated entry point does around the model.
+
+    Attributes:
+        task: The module of ``entrypoints/`` that decodes requests and encodes results.
+        inputs: By name, in the order of the spec. One input is passed by position, several by name.
+    """
+
+    task: str = "custom"
+    labels: tuple[str, ...] = ()
+    preprocess: Reference | None = None
+    postprocess: Reference | None = None
+    inputs: tuple[tuple[str, TensorSpec], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSpec:
+    """Which of the project's files go into the archive, besides those that the spec refers to."""
+
+    include: tuple[str, ...] = ()
+    requirements: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenSpec:
+    """Requests with the answers they must get.
+
+    Attributes:
+        cases: A glob relative to the spec, or ``None``.
+        atol: How far a number in an answer may be from the expected one.
+    """
+
+    cases: str | None = None
+    atol: float = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where and how one environment is deployed to; ``bucket`` and ``role`` may still be missing.
+
+    Attributes:
+        image: A full image URI, or ``None`` for the container profile's own.
+    """
+
+    environment: str
+    region: str | None
+    bucket: str | None
+    role: str | None
+    instance_type: str
+    instance_count: int
+    keep_revisions: int
+    profile: str
+    image: str | None = None
+    tags: Pairs = ()
+    assume_role: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is the embedded local cloud."""
+        return self.environment == LOCAL
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One project, resolved for one environment.
+
+    Attributes:
+        name: The name of the project and of its endpoint.
+        root: The absolute path of the folder the spec lies in.
+    """
+
+    name: str
+    root: str
+    model: ModelSpec
+    target: Target
+    entrypoint: EntryPointSpec = EntryPointSpec()
+    package: PackageSpec = PackageSpec()
+    golden: GoldenSpec = GoldenSpec()

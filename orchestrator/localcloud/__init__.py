@@ -1,0 +1,1 @@
+"""The embedded AWS: moto, what it lacks, and a data plane that really serves."""

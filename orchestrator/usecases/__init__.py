@@ -1,0 +1,1 @@
+"""What the product does: one verb each. Takes ports, returns values, prints nothing."""

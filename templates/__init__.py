@@ -1,0 +1,1 @@
+"""Jinja2 sources of generated files."""
