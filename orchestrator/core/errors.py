@@ -42,6 +42,11 @@ class OrchestratorError(Exception):
         self.details = tuple(details)
         self.hint = hint
 
+    def add_detail(self, label: str, fact: str, *, first: bool = False) -> None:
+        """Add what only somebody further out knows, such as which step of a plan this happened in."""
+        added = ((label, fact),)
+        self.details = (*added, *self.details) if first else (*self.details, *added)
+
 
 class SpecError(OrchestratorError):
     """The spec, or a value that stands in for one of its keys, is wrong."""

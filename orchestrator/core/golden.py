@@ -170,7 +170,8 @@ def _difference(expected: object, given: object, atol: float, where: str) -> str
     if _is_number(expected) and _is_number(given):
         distance = abs(float(str(expected)) - float(str(given)))
         return "" if distance <= atol else f"{where} is {given}, not {expected} (allowed: ±{atol:g})"
-    return "" if expected == given else f"{where} is {given!r}, not {expected!r}"
+    same = expected == given and type(expected) is type(given)  # Python thinks that True equals 1
+    return "" if same else f"{where} is {given!r}, not {expected!r}"
 
 
 def _is_number(value: object) -> bool:

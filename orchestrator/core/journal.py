@@ -19,7 +19,11 @@ GENESIS = "0" * 64
 
 STARTED, FINISHED = "deployment-started", "deployment-finished"
 STEP_STARTED, STEP_FINISHED, STEP_FAILED = "step-started", "step-finished", "step-failed"
-DEPLOYED, DESTROYED = "deployed", "destroyed"
+
+DEPLOY, ROLLBACK, SWEEP, DESTROY = "deploy", "rollback", "sweep", "destroy"
+DEPLOYED = "deployed"
+OUTCOMES = {DEPLOY: DEPLOYED, ROLLBACK: DEPLOYED, SWEEP: "swept", DESTROY: "destroyed"}
+"""What each verb ends with when all went well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,8 @@ class Deployment:
 
     Attributes:
         number: The number of its first entry: how people refer to it.
-        verb: ``deploy``, ``rollback`` or ``destroy``.
-        revision: What was asked for; ``None`` for ``destroy``.
+        verb: One of this module's verbs.
+        revision: What was asked for; ``None`` where nothing was to serve in the end.
         outcome: Empty while it runs, or for ever if it was killed.
         detail: What is known about an outcome that was not wanted.
     """
@@ -163,6 +167,10 @@ def revisions(history: Iterable[Deployment]) -> tuple[Revision, ...]:
     return tuple(found.values())
 
 
-def kept(history: Iterable[Deployment], count: int) -> frozenset[str]:
-    """Return the names of the ``count`` revisions deployed last: what a sweep must leave alone."""
-    return frozenset(revision.name for revision in revisions(history)[:count])
+def kept(history: Iterable[Deployment], count: int, *, besides: str | None) -> frozenset[str]:
+    """Return the names of the ``count`` revisions deployed last, not counting ``besides``.
+
+    They are what a sweep must leave alone: the ways back from ``besides``, which serves or is about to.
+    """
+    names = [revision.name for revision in revisions(history) if revision.name != besides]
+    return frozenset(names[:count])

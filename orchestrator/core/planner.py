@@ -50,7 +50,23 @@ def plan(desired: Desired, observed: State) -> Plan:
         ConflictError: If somebody else's change of the endpoint is under way, or the endpoint is not ours.
     """
     _check_ours(desired.endpoint, observed.endpoint, wanted=desired.config.name)
-    return (*_create(desired, observed), *_route(desired, observed), *_sweep(desired, observed))
+    keep = desired.keep | {desired.config.name}
+    configs = observed.configs | {desired.config}
+    return (
+        *_create(desired, observed),
+        *_route(desired, observed),
+        *_sweep(keep, configs, observed.models),
+    )
+
+
+def sweep(endpoint: str, keep: frozenset[str], observed: State) -> Plan:
+    """Return the steps that remove every endpoint config but those in ``keep``, and the models none names.
+
+    Raises:
+        ConflictError: If the endpoint is moving, or is not ours.
+    """
+    _check_ours(endpoint, observed.endpoint, wanted=None)
+    return tuple(_sweep(keep, observed.configs, observed.models))
 
 
 def dismantle(endpoint: str, observed: State) -> Plan:
@@ -60,7 +76,8 @@ def dismantle(endpoint: str, observed: State) -> Plan:
         ConflictError: If the endpoint is moving, or is not ours.
     """
     _check_ours(endpoint, observed.endpoint, wanted=None)
-    return tuple(_dismantle(endpoint, observed))
+    first = () if observed.endpoint is None else (DeleteEndpoint(endpoint),)
+    return (*first, *_sweep(frozenset(), observed.configs, observed.models))
 
 
 def _check_ours(name: str, endpoint: Endpoint | None, *, wanted: str | None) -> None:
@@ -86,9 +103,13 @@ def _is_under_way(endpoint: Endpoint, wanted: str | None) -> bool:
 
 
 def _create(desired: Desired, observed: State) -> Iterator[Step]:
-    for model in sorted(desired.models - observed.models, key=lambda model: model.name):
-        yield CreateModel(model)
-    if desired.config not in observed.configs:
+    # By name alone: the name is the digest of the content, and what else AWS may have added to a resource
+    # (an organisation's tags, say) does not make it another one.
+    models, configs = {model.name for model in observed.models}, {config.name for config in observed.configs}
+    for model in sorted(desired.models, key=lambda model: model.name):
+        if model.name not in models:
+            yield CreateModel(model)
+    if desired.config.name not in configs:
         yield CreateEndpointConfig(desired.config)
 
 
@@ -108,24 +129,9 @@ def _route(desired: Desired, observed: State) -> Iterator[Step]:
         yield UpdateEndpoint(name, goal, endpoint.config)
 
 
-def _sweep(desired: Desired, observed: State) -> Iterator[Step]:
-    keep = desired.keep | {desired.config.name}
-    yield from _delete_configs(config for config in observed.configs if config.name not in keep)
-    kept = [desired.config, *(config for config in observed.configs if config.name in keep)]
-    named = {variant.model for config in kept for variant in config.variants}
-    yield from _delete_models(model for model in observed.models if model.name not in named)
-
-
-def _dismantle(endpoint: str, observed: State) -> Iterator[Step]:
-    if observed.endpoint is not None:
-        yield DeleteEndpoint(endpoint)
-    yield from _delete_configs(observed.configs)
-    yield from _delete_models(observed.models)
-
-
-def _delete_configs(configs: Iterator[EndpointConfig] | frozenset[EndpointConfig]) -> Iterator[Step]:
-    yield from (DeleteEndpointConfig(name) for name in sorted(config.name for config in configs))
-
-
-def _delete_models(models: Iterator[Model] | frozenset[Model]) -> Iterator[Step]:
-    yield from (DeleteModel(name) for name in sorted(model.name for model in models))
+def _sweep(
+    keep: frozenset[str], configs: frozenset[EndpointConfig], models: frozenset[Model]
+) -> Iterator[Step]:
+    named = {variant.model for config in configs if config.name in keep for variant in config.variants}
+    yield from (DeleteEndpointConfig(name) for name in sorted(c.name for c in configs) if name not in keep)
+    yield from (DeleteModel(name) for name in sorted(m.name for m in models) if name not in named)

@@ -4,11 +4,15 @@ Each port is one outside thing. The fakes in ``tests/support`` and the adapters 
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
-from orchestrator.core.golden import Request, Response
+from orchestrator.core.archive import Member
+from orchestrator.core.golden import Case, Request, Response
 from orchestrator.core.journal import Entry
+from orchestrator.core.manifest import Contents, File
 from orchestrator.core.resources import Endpoint, EndpointConfig, Model, Pairs, State
+from orchestrator.core.spec import Spec
 from orchestrator.core.steps import Step
 
 
@@ -115,3 +119,79 @@ class Progress(Protocol):
     def waiting(self, endpoint: str, status: str, elapsed_seconds: float) -> None: ...
     def finished(self, step: Step) -> None: ...
     def asking(self, cases: Sequence[str]) -> None: ...
+
+
+# Packaging. The adapters of these ports hold nothing, so a module can be one.
+
+
+class Checkpoints(Protocol):
+    """Files of trained weights."""
+
+    def weights(self, path: str, format_: str) -> AbstractContextManager[str]:
+        """Yield the path of a safetensors file with the weights in ``path``, which may be ``path`` itself.
+
+        Args:
+            path: The file with the weights.
+            format_: ``auto``, ``safetensors`` or ``state-dict``.
+
+        Raises:
+            ArtifactError: If it is absent, damaged, or of a format that is not supported.
+            MissingExtraError: If torch or safetensors is not installed.
+        """
+        ...
+
+
+class Sources(Protocol):
+    """The files of a project."""
+
+    def collect(self, root: str, paths: Sequence[str], patterns: Sequence[str]) -> tuple[Member, ...]:
+        """Return the files at ``paths`` and those that match ``patterns``, by their path below ``root``.
+
+        Raises:
+            ArtifactError: If one is absent or leads out of ``root``, or a pattern matches nothing.
+        """
+        ...
+
+
+class Generator(Protocol):
+    """What the orchestrator itself puts into an archive."""
+
+    def entry_point(self, spec: Spec) -> tuple[Member, ...]:
+        """Return the generated entry point, under its path in the archive."""
+        ...
+
+    def runtime(self) -> tuple[Member, ...]:
+        """Return the runtime that the entry point imports, under its path in the archive."""
+        ...
+
+    def versions(self) -> Pairs:
+        """Return the versions of the programs that archives are made with."""
+        ...
+
+
+class Archives(Protocol):
+    """Archives on disk. What is read is not trusted; all raise `ArtifactError`."""
+
+    def digest(self, member: Member) -> File: ...
+
+    def draft(self, out: str) -> AbstractContextManager[str]:
+        """Yield a path to write to, which replaces ``out`` at the end and is gone after an exception."""
+        ...
+
+    def write(self, path: str, members: Sequence[Member], files: Sequence[File]) -> None:
+        """Write ``members``, each of which has to be what ``files`` says still."""
+        ...
+
+    def contents(self, path: str) -> Contents: ...
+
+
+class Trial(Protocol):
+    """The local endpoint, as a first customer of an archive."""
+
+    def run(self, archive: str, cases: Sequence[Case]) -> tuple[Response, ...]:
+        """Load the archive as the container will, and return its answer to each of ``cases``.
+
+        Raises:
+            ArtifactError: If the model does not load, saying why; its last line is a detail.
+        """
+        ...

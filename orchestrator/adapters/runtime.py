@@ -1,0 +1,45 @@
+"""SageMaker's data plane: a live endpoint as its callers see it."""
+
+import re
+
+from botocore.exceptions import ClientError
+
+from orchestrator.adapters.aws import Clients, code_of, translated
+from orchestrator.core.golden import Request, Response
+
+_FINGERPRINT = re.compile(r"(?:^|;)\s*orchestrator-model=([0-9a-f]+)")
+
+
+class SageMakerRuntime:
+    """The `Runtime` port on boto3."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._api = clients("sagemaker-runtime")
+
+    def invoke(self, endpoint: str, request: Request) -> Response:
+        """Send one request; an error of the model comes back as its own status and body."""
+        with translated(f"invoking endpoint '{endpoint}'"):
+            try:
+                answer = self._api.invoke_endpoint(
+                    EndpointName=endpoint,
+                    Body=request.body,
+                    ContentType=request.content_type,
+                    Accept=request.accept,
+                )
+            except ClientError as error:
+                if code_of(error) != "ModelError":
+                    raise
+                words = error.response
+                status, body = words.get("OriginalStatusCode", 0), words.get("OriginalMessage", "")
+                return Response(int(status), str(body).encode())
+            return Response(200, answer["Body"].read(), fingerprint_of(answer.get("CustomAttributes", "")))
+
+
+def fingerprint_of(custom_attributes: str) -> str | None:
+    """Return the fingerprint in an answer's ``X-Amzn-SageMaker-Custom-Attributes``, or ``None``.
+
+    >>> fingerprint_of("orchestrator-model=1f0c;trace=7"), fingerprint_of("trace=7")
+    ('1f0c', None)
+    """
+    found = _FINGERPRINT.search(custom_attributes)
+    return found.group(1) if found else None

@@ -1,0 +1,72 @@
+"""The group of all commands. Imports none of them: `orchestrator --help` must be quick."""
+
+import difflib
+import importlib
+from typing import Any
+
+import click
+
+from orchestrator import __version__
+from orchestrator.cli.options import common_options
+
+# Name of the command, what its help says in one line. The module has the same name, `-` as `_`.
+_COMMANDS = {
+    "package": "Build model.tar.gz with its generated entry point, and try it.",
+    "verify": "Check an archive's digests, layout and safety.",
+    "local-serve": "Serve an archive, a folder or the project on a port, as the container would.",
+    "plan": "Show what a deploy would change, and change nothing.",
+    "deploy": "Create or update the endpoint, and wait until it has truly arrived.",
+    "rollback": "Go back to an earlier revision.",
+    "status": "Show what serves now, since when, and who deployed it.",
+    "history": "Show every attempt to change the endpoint.",
+    "logs": "Show what the endpoint's containers have written.",
+    "invoke": "Send one request to the endpoint.",
+    "sweep": "Delete what nothing serves, keeps or references.",
+    "destroy": "Delete the endpoint and everything that was made for it.",
+    "local-cloud": "Start, stop or look at the embedded AWS.",
+    "config": "Show the resolved settings, or the spec's JSON Schema.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"orchestrator.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, _COMMANDS, n=1)
+            meant = f"; did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"there is no command '{name}'{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(__version__, prog_name="orchestrator")
+@common_options
+def cli(**_: Any) -> None:  # noqa: ANN401 - the options are read from the context, where both places meet
+    """Package PyTorch models, deploy them to SageMaker, and tell the truth about the outcome.
+
+    \b
+    Examples:
+      orchestrator deploy                 to the embedded local cloud: no account, no Docker
+      orchestrator deploy --env prod      to the account and region of [env.prod]
+      orchestrator rollback               back to what was deployed before
+    """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines

@@ -1,0 +1,132 @@
+"""The composition root: which adapter stands behind which port. The only module that imports adapters."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.options import Options
+from orchestrator.core.errors import OrchestratorError, SpecError
+from orchestrator.core.spec import Spec
+from orchestrator.localcloud import defaults, lifecycle
+from orchestrator.usecases.edge import Edge, Patience
+
+if TYPE_CHECKING:
+    from orchestrator.adapters.aws import Address, Clients
+    from orchestrator.adapters.specfile import Resolved
+
+_LOCAL_INTERVAL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A spec and the outside world of its environment."""
+
+    spec: Spec
+    edge: Edge
+
+
+def resolve(options: Options) -> "Resolved":
+    """Read the spec for the environment that was asked for.
+
+    Raises:
+        SpecError: If the spec is wrong.
+    """
+    from orchestrator.adapters import specfile
+
+    flags = {} if options.region is None else {"region": options.region}
+    return specfile.read(Path(options.config), options.env, flags=flags, environ=os.environ)
+
+
+def spec_schema() -> dict[str, object]:
+    """Return the JSON Schema of the spec."""
+    from orchestrator.adapters import specfile
+
+    return specfile.schema()
+
+
+def open_project(
+    options: Options,
+    *,
+    endpoint: str | None = None,
+    start_local: bool = False,
+    deadline_seconds: float = 3600.0,
+) -> Project:
+    """Read the spec and connect to its environment.
+
+    Args:
+        options: What was asked for.
+        endpoint: Whose journal to open, if not the project's own.
+        start_local: Whether to start the local cloud if it is not running.
+        deadline_seconds: How long a change may take before we stop watching it.
+
+    Raises:
+        SpecError: If the spec is wrong, or lacks a setting the environment needs.
+        DeniedError: If there are no credentials.
+        OrchestratorError: If the local cloud is needed and not running.
+    """
+    spec = resolve(options).spec
+    if spec.target.bucket is None:
+        environment = spec.target.environment
+        raise SpecError(
+            f"'bucket' is not set for the environment '{environment}'",
+            hint=f"set it in [env.{environment}] or [defaults], or as ORCHESTRATOR_BUCKET",
+        )
+    from orchestrator.adapters import aws
+
+    clients = aws.clients(_address(spec, options, start_local=start_local))
+    if spec.target.is_local:
+        spec = _furnished(spec, clients)
+    interval = _LOCAL_INTERVAL_SECONDS if spec.target.is_local else Patience().interval_seconds
+    patience = Patience(interval, deadline_seconds)
+    return Project(spec, _edge(clients, spec.target.bucket or "", endpoint or spec.name, patience))
+
+
+def _address(spec: Spec, options: Options, *, start_local: bool) -> "Address":
+    from orchestrator.adapters.aws import Address
+
+    target = spec.target
+    if not target.is_local:
+        return Address(region=target.region, profile=options.profile, assume_role=target.assume_role)
+    credentials = (defaults.ACCESS_KEY, defaults.SECRET_KEY)
+    url = _local_url(start=start_local)
+    return Address(region=target.region, endpoint_url=url, credentials=credentials)
+
+
+def _local_url(*, start: bool) -> str:
+    state_dir = lifecycle.default_state_dir(os.environ)
+    found = lifecycle.start(state_dir) if start else lifecycle.running(state_dir)
+    if found is None:
+        raise OrchestratorError(
+            "the local cloud is not running",
+            hint="orchestrator local-cloud start\norchestrator deploy               starts it, too",
+        )
+    return found.url
+
+
+def _furnished(spec: Spec, clients: "Clients") -> Spec:
+    from orchestrator.adapters.sandbox import furnish
+
+    target = spec.target
+    role = furnish(clients, bucket=str(target.bucket), role=str(target.role), region=str(target.region))
+    return replace(spec, target=replace(target, role=role))
+
+
+def _edge(clients: "Clients", bucket: str, endpoint: str, patience: Patience) -> Edge:
+    from orchestrator.adapters.clock import SystemClock
+    from orchestrator.adapters.journal import S3Journal
+    from orchestrator.adapters.logs import CloudWatchLogs
+    from orchestrator.adapters.runtime import SageMakerRuntime
+    from orchestrator.adapters.s3 import S3Store
+    from orchestrator.adapters.sagemaker import SageMaker
+
+    store = S3Store(clients, bucket)
+    return Edge(
+        cloud=SageMaker(clients),
+        store=store,
+        journal=S3Journal(store, endpoint),
+        runtime=SageMakerRuntime(clients),
+        logs=CloudWatchLogs(clients),
+        clock=SystemClock(),
+        patience=patience,
+    )

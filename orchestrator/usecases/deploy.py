@@ -1,0 +1,72 @@
+"""Carry out a prepared change, and go back by ourselves if the new revision answers wrongly."""
+
+from collections.abc import Sequence
+
+from orchestrator.core import journal, names
+from orchestrator.core.errors import NotFoundError, OrchestratorError, RefusedError, RolledBackError
+from orchestrator.core.gates import GoldenEvidence, GoldenGate, Refused, judge
+from orchestrator.core.golden import Case, Response, to_bytes
+from orchestrator.core.ports import Progress
+from orchestrator.core.revision import Revision
+from orchestrator.usecases.apply import apply
+from orchestrator.usecases.edge import Edge
+from orchestrator.usecases.explain import NotVerifiedError
+from orchestrator.usecases.plan import Prepared
+from orchestrator.usecases.rollback import prepare_rollback
+
+
+def check_golden(cases: Sequence[Case], responses: Sequence[Response], atol: float) -> None:
+    """Let nothing through that fails its golden cases on this machine already.
+
+    Raises:
+        RefusedError: If one of the archive's own answers is wrong.
+    """
+    verdict = judge(GoldenGate(atol), GoldenEvidence(cases, responses))
+    if isinstance(verdict, Refused):
+        raise RefusedError(
+            f"the archive fails {len(verdict.reasons)} of {len(cases)} golden cases on this machine",
+            details=[*(("golden", reason) for reason in verdict.reasons), ("state", "nothing has changed")],
+            hint="correct the model, or the golden cases if they are out of date",
+        )
+
+
+def publish(revision: Revision, archive: str, cases: Sequence[Case], edge: Edge) -> bool:
+    """Store the archive and its golden cases unless they are there; tell whether the archive was stored."""
+    if revision.golden is not None:
+        edge.store.put_once(revision.golden.key, to_bytes(tuple(cases)))
+    return edge.store.put_once(names.artifact_key(revision.endpoint, revision.artifact), archive)
+
+
+def deploy(prepared: Prepared, edge: Edge, progress: Progress) -> None:
+    """Carry out ``prepared``.
+
+    A revision that arrives and then answers wrongly is taken back: a plan for the one that was deployed
+    before it, recorded like any rollback.
+
+    Raises:
+        RolledBackError: If SageMaker or we went back to the previous revision, which is serving.
+        OrchestratorError: Any other way in which the deployment did not arrive.
+    """
+    try:
+        apply(prepared.change, edge, progress)
+    except NotVerifiedError as error:
+        if prepared.change.verb == journal.ROLLBACK or prepared.observed.endpoint is None:
+            raise
+        raise _taken_back(prepared, error, edge, progress) from error
+
+
+def _taken_back(
+    prepared: Prepared, error: NotVerifiedError, edge: Edge, progress: Progress
+) -> OrchestratorError:
+    endpoint = prepared.change.endpoint
+    try:
+        back = prepare_rollback(endpoint, None, edge, reason=f"taken back: {error}")
+    except NotFoundError:
+        return error  # the journal knows no way back; the endpoint stays where it is, and the error says so
+    apply(back.change, edge, progress)
+    details = [detail for detail in error.details if detail[0] != "state"]
+    return RolledBackError(
+        str(error),
+        details=[*details, ("state", "taken back: the previous revision serves all traffic")],
+        hint=f"orchestrator history {endpoint}          what happened",
+    )

@@ -1,0 +1,99 @@
+"""Put what became of a deployment into an error that says what to do next."""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from orchestrator.core import diagnosis
+from orchestrator.core.errors import (
+    ConflictError,
+    Detail,
+    OrchestratorError,
+    RolledBackError,
+    StillMovingError,
+    UnhealthyError,
+)
+from orchestrator.core.outcome import (
+    Arrived,
+    Deployed,
+    Expectation,
+    Moving,
+    NotVerified,
+    RolledBack,
+    Superseded,
+    Unhealthy,
+    Verdict,
+)
+
+
+class NotVerifiedError(UnhealthyError):
+    """The endpoint is in service on the new revision, and does not answer as it should."""
+
+    code = "not-verified"
+
+
+def explain(
+    expectation: Expectation, verdict: Verdict, log: Sequence[str], *, unused: int
+) -> OrchestratorError:
+    """Return the error for a verdict that is not `Deployed`.
+
+    Args:
+        expectation: What the deployment was sent to do.
+        verdict: What became of it.
+        log: What the containers wrote since it began.
+        unused: How many resources were made for it that nothing uses now.
+    """
+    name, wanted = expectation.endpoint, expectation.config
+    rest = f"; {unused} unused resource{'s' * (unused > 1)} remain{'s' * (unused == 1)}" if unused else ""
+    match verdict:
+        case RolledBack(reason):
+            return RolledBackError(
+                f"endpoint '{name}' is InService on '{expectation.previous}', not on '{wanted}'",
+                details=[
+                    *_reasons(reason, log),
+                    ("state", f"the previous revision serves all traffic{rest}"),
+                ],
+                hint=_next_commands(name),
+            )
+        case Unhealthy(status, reason):
+            return UnhealthyError(
+                f"endpoint '{name}' is {status or 'gone'}, not InService on '{wanted}'",
+                details=[*_reasons(reason, log), ("state", f"the endpoint does not serve{rest}")],
+                hint=_next_commands(name),
+            )
+        case NotVerified(case, problem):
+            return NotVerifiedError(
+                f"endpoint '{name}' is InService on '{wanted}' and fails golden case '{case}'",
+                details=[("golden", problem), ("state", "the new revision serves all traffic")],
+                hint=f"orchestrator rollback --endpoint {name}",
+            )
+        case Superseded(config):
+            return ConflictError(
+                f"endpoint '{name}' is InService on '{config}', not on '{wanted}'",
+                details=[("state", "somebody else deployed meanwhile, and their revision serves")],
+                hint=f"orchestrator history {name}",
+            )
+        case Moving(status):
+            return StillMovingError(
+                f"endpoint '{name}' is still {status or 'not visible'}",
+                details=[("state", f"it goes on towards '{wanted}' without us")],
+                hint="run the same command again: it picks up where this one stopped",
+            )
+        case Arrived() | Deployed():
+            raise AssertionError(verdict)
+        case _:
+            assert_never(verdict)
+
+
+def _reasons(reason: str, log: Sequence[str]) -> list[Detail]:
+    details = [("AWS", reason or "gave no reason")]
+    if last := diagnosis.last_error(log):
+        details.append(("log", last))
+    return details
+
+
+def _next_commands(name: str) -> str:
+    return (
+        f"orchestrator history {name}          what happened\n"
+        f"orchestrator logs {name}             the container's log\n"
+        f"orchestrator sweep {name}            delete the unused resources"
+    )
