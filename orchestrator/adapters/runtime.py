@@ -1,13 +1,11 @@
 """SageMaker's data plane: a live endpoint as its callers see it."""
 
-import re
-
 from botocore.exceptions import ClientError
 
 from orchestrator.adapters.aws import Clients, code_of, translated
 from orchestrator.core.golden import Request, Response
+from orchestrator.core.revision import fingerprint_of
 
-_FINGERPRINT = re.compile(r"(?:^|;)\s*orchestrator-model=([0-9a-f]+)")
 
 
 class SageMakerRuntime:
@@ -34,12 +32,3 @@ class SageMakerRuntime:
                 return Response(int(status), str(body).encode())
             return Response(200, answer["Body"].read(), fingerprint_of(answer.get("CustomAttributes", "")))
 
-
-def fingerprint_of(custom_attributes: str) -> str | None:
-    """Return the fingerprint in an answer's ``X-Amzn-SageMaker-Custom-Attributes``, or ``None``.
-
-    >>> fingerprint_of("orchestrator-model=1f0c;trace=7"), fingerprint_of("trace=7")
-    ('1f0c', None)
-    """
-    found = _FINGERPRINT.search(custom_attributes)
-    return found.group(1) if found else None

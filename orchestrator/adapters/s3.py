@@ -14,6 +14,7 @@ _TAKEN_CODES = {"PreconditionFailed", "412"}
 _RACED_CODES = {"ConditionalRequestConflict", "409"}
 _MISSING_CODES = {"NoSuchKey", "NotFound", "404"}
 _ATTEMPTS = 5
+_CHUNK_BYTES = 1024 * 1024
 
 
 class S3Store:
@@ -52,6 +53,16 @@ class S3Store:
         """
         with translated(f"reading {self.url(key)}"):
             return bytes(self._api.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+
+    def download(self, key: str, path: str) -> None:
+        """Write what is stored under ``key`` to the file ``path``.
+
+        Raises:
+            NotFoundError: If nothing is.
+        """
+        with translated(f"reading {self.url(key)}"), open(path, "wb") as file:  # noqa: PTH123 - paths are text here
+            body = self._api.get_object(Bucket=self._bucket, Key=key)["Body"]
+            file.writelines(body.iter_chunks(_CHUNK_BYTES))
 
     def exists(self, key: str) -> bool:
         """Tell whether something is stored under ``key``."""

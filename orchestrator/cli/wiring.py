@@ -1,15 +1,21 @@
 """The composition root: which adapter stands behind which port. The only module that imports adapters."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.options import Options
+from orchestrator.core import golden
 from orchestrator.core.errors import OrchestratorError, SpecError
+from orchestrator.core.golden import Case, Response
 from orchestrator.core.spec import Spec
 from orchestrator.localcloud import defaults, lifecycle
 from orchestrator.usecases.edge import Edge, Patience
+from orchestrator.usecases.package import Packaging
+from orchestrator.usecases.verify import Verified
+from orchestrator.usecases.verify import verify as verify_archive
 
 if TYPE_CHECKING:
     from orchestrator.adapters.aws import Address, Clients
@@ -43,6 +49,56 @@ def spec_schema() -> dict[str, object]:
     from orchestrator.adapters import specfile
 
     return specfile.schema()
+
+
+def packaging(*, tried: bool = True) -> Packaging:
+    """Return the outside of packaging; without a trial where the archive is served next anyway."""
+    from orchestrator.adapters import checkpoints, rendering, sources, tarball
+    from orchestrator.adapters.trial import LocalTrial
+
+    trial = LocalTrial(os.environ) if tried else _NoTrial()
+    return Packaging(checkpoints, sources, rendering, tarball, trial)
+
+
+def golden_cases(spec: Spec) -> tuple[Case, ...]:
+    """Return the project's golden cases."""
+    from orchestrator.adapters import sources
+
+    if spec.golden.cases is None:
+        return ()
+    found = sources.golden_files(spec.root, spec.golden.cases)
+    return tuple(golden.parse(name, content) for name, content in found)
+
+
+def verify(path: str) -> Verified:
+    """Check an archive."""
+    from orchestrator.adapters import tarball
+
+    return verify_archive(path, tarball)
+
+
+def extract(archive: str, into: str) -> None:
+    """Unpack an archive that may be a stranger's into the new folder ``into``."""
+    from orchestrator.adapters import tarball
+
+    tarball.extract(archive, into)
+
+
+def download(options: Options, url: str, path: str) -> None:
+    """Fetch an artifact from the environment's S3."""
+    from orchestrator.adapters import aws
+    from orchestrator.adapters.s3 import S3Store
+
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    clients = aws.clients(_address(resolve(options).spec, options, start_local=False))
+    S3Store(clients, bucket).download(key, path)
+
+
+class _NoTrial:
+    """Stands where an archive's first customer is the server that it was made for."""
+
+    def run(self, archive: str, cases: Sequence[Case]) -> tuple[Response, ...]:  # noqa: ARG002 - the port's
+        return ()
 
 
 def open_project(

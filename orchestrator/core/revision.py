@@ -4,6 +4,7 @@ Two deployments of the same archive, image, role, settings and fleet are the sam
 machine, so deploying twice changes nothing, and an earlier revision can be made again from the journal.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -19,7 +20,7 @@ VARIANT = "primary"
 # What every revision's container is told. The container ignores SAGEMAKER_SUBMIT_DIRECTORY; the SDKs read
 # it. TorchServe's own limits are 6 553 500 bytes and 120 s, SageMaker's are 25 MB and 60 s:
 # reference of the PyTorch inference container.
-_ENVIRONMENT = {
+CONTAINER_ENVIRONMENT = {
     "SAGEMAKER_PROGRAM": "predict.py",
     "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
     "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
@@ -27,6 +28,22 @@ _ENVIRONMENT = {
     "TS_MAX_RESPONSE_SIZE": "26214400",
     "TS_DEFAULT_RESPONSE_TIMEOUT": "60",
 }
+
+
+CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+"""The header in which answers carry the fingerprint of the model that gave them: SageMaker hands it on."""
+
+_FINGERPRINT = re.compile(r"(?:^|;)\s*orchestrator-model=([0-9a-f]{16})(?:;|$)")
+
+
+def fingerprint_of(custom_attributes: str) -> str | None:
+    """Return the fingerprint in an answer's `CUSTOM_ATTRIBUTES`, or ``None``.
+
+    >>> fingerprint_of("orchestrator-model=0123456789abcdef;trace=7"), fingerprint_of("trace=7")
+    ('0123456789abcdef', None)
+    """
+    found = _FINGERPRINT.search(custom_attributes)
+    return found.group(1) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +113,7 @@ class Source:
 def make(endpoint: str, source: Source, fleet: Fleet, *, tags: Pairs, golden: Golden | None) -> Revision:
     """Return the revision that serves ``source`` on ``fleet``, its resources named by their content."""
     marked = tags_of(endpoint, tags)
-    environment = tuple(sorted(_ENVIRONMENT.items()))
+    environment = tuple(sorted(CONTAINER_ENVIRONMENT.items()))
     content = {
         "image": source.image,
         "artifact": source.url,

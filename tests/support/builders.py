@@ -7,7 +7,7 @@ from orchestrator.core.outcome import Expectation
 from orchestrator.core.resources import Endpoint, VariantStatus
 from orchestrator.core.revision import Fleet, Golden, Revision, Source, make
 from orchestrator.usecases.plan import Prepared, Wish, prepare
-from support.fakes import FakeEdge
+from tests.support.fakes import FakeEdge
 
 CASE = Case("seven", Request(b'{"image": []}'), {"label": "7"})
 ROLE = "arn:aws:iam::123456789012:role/sagemaker"

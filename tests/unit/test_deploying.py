@@ -19,8 +19,8 @@ from orchestrator.usecases.deploy import check_golden, deploy, publish
 from orchestrator.usecases.destroy import prepare_destroy, prepare_sweep
 from orchestrator.usecases.rollback import prepare_rollback
 from orchestrator.usecases.status import history, status
-from support.builders import CASE, prepared, revision
-from support.fakes import FakeEdge, FakeJournal, SilentProgress, fake_edge
+from tests.support.builders import CASE, prepared, revision
+from tests.support.fakes import FakeEdge, FakeJournal, SilentProgress, fake_edge
 
 
 def deployed(world: FakeEdge, *wanted: Revision) -> None:

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.core import journal
 from orchestrator.core.errors import ConflictError
 from orchestrator.core.revision import from_record, to_record
-from support.builders import revision
+from tests.support.builders import revision
 
 
 def chain(*facts: tuple[str, dict[str, object]]) -> list[bytes]:

@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.core import names
 from orchestrator.core.revision import ENDPOINT_TAG
-from support.builders import revision
+from tests.support.builders import revision
 
 
 def test_a_name_is_a_function_of_the_content_whatever_its_order() -> None:

@@ -19,7 +19,7 @@ from orchestrator.core.outcome import (
     judge,
 )
 from orchestrator.core.resources import Endpoint, EndpointStatus, VariantStatus
-from support.builders import endpoint, expectation
+from tests.support.builders import endpoint, expectation
 
 GOOD = Answer("seven", "f" * 16)
 

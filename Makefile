@@ -1,0 +1,38 @@
+# Everything a person needs; each target sets up what it uses. Only Python 3.11+, make and git have to be there.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check test demo bench clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## create .venv and install the project with all it needs
+
+$(STAMP): pyproject.toml constraints.txt examples/digits/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps --requirement examples/digits/requirements.txt
+	@touch $(STAMP)
+
+check: $(STAMP)  ## format, lint, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(STAMP)  ## all tests
+	$(BIN)/pytest
+
+demo: $(STAMP)  ## the main job on the embedded local cloud, with real data
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/digits/tour.sh
+
+bench: $(STAMP)  ## the figures of docs/benchmarks.md, as ratios measured in one run
+	$(BIN)/python -m tests.benchmarks.startup
+
+clean:  ## remove what was installed and built
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

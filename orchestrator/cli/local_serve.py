@@ -1,0 +1,108 @@
+"""`orchestrator local-serve`."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from orchestrator.cli import wiring
+from orchestrator.cli.options import Options, with_options
+from orchestrator.cli.terminal import Terminal
+from orchestrator.core.errors import ArtifactError
+from orchestrator.core.revision import CONTAINER_ENVIRONMENT
+from orchestrator.serving import server
+from orchestrator.usecases.package import package
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def _pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = dict(value.partition("=")[::2] for value in values)
+    if unfit := next((value for value in values if "=" not in value or value.startswith("=")), None):
+        raise click.BadParameter(f"'{unfit}' is not KEY=VALUE")
+    return pairs
+
+
+@click.command("local-serve")
+@click.argument("target", required=False)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 picks a free one."
+)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes, each with a copy of the model.")
+@click.option(
+    "--set",
+    "variables",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_pairs,
+    help="The container's environment.",
+)
+@with_options
+def command(
+    options: Options,
+    target: str | None,
+    port: int,
+    host: str,
+    workers: int | None,
+    variables: Mapping[str, str],
+) -> None:
+    """Serve TARGET on a port under the container's contract: GET /ping, POST /invocations.
+
+    TARGET is an archive, a folder with an unpacked one, an s3:// address, or nothing: then it is the
+    project itself. The model's code runs on this machine with your rights: serve only what you trust.
+
+    \b
+    Examples:
+      orchestrator local-serve
+      orchestrator local-serve model.tar.gz --port 9000
+      orchestrator local-serve --set TS_MAX_REQUEST_SIZE=1000
+      curl -s localhost:8080/invocations -H 'Content-Type: application/json' -d @request.json
+    """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
+    terminal = Terminal(options)
+    if host not in _LOOPBACK:
+        terminal.say(
+            f"warning: whoever reaches {host} can use this model: there is no authentication", style="yellow"
+        )
+    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+        model_dir, own = _model_dir(options, target, Path(folder))
+        serving = server.Options(
+            model_dir=model_dir,
+            host=host,
+            port=port,
+            workers=workers,
+            environment={**os.environ, **own, **variables},
+        )
+        server.run(serving, lambda ready: _announce(terminal, ready))
+
+
+def _announce(terminal: Terminal, ready: server.Ready) -> None:
+    host = f"[{ready.host}]" if ":" in ready.host else ready.host
+    url = f"http://{host}:{ready.port}"
+    document = {"url": url, "port": ready.port, "pid": ready.pid, "workers": ready.workers}
+    terminal.result(f"serving at {url}/invocations (Ctrl-C stops it)", document)
+
+
+def _model_dir(options: Options, target: str | None, folder: Path) -> tuple[Path, Mapping[str, str]]:
+    """Return the folder to serve, and the container's environment that comes with it."""
+    unpacked = folder / "model"
+    if target is not None and Path(target).is_dir():
+        return Path(target), {}
+    if target is None:
+        # Its trial is the very server that it is made for.
+        untried = wiring.packaging(tried=False)
+        built = package(wiring.resolve(options).spec, untried, str(folder / "model.tar.gz"))
+        wiring.extract(built.path, str(unpacked))
+        return unpacked, CONTAINER_ENVIRONMENT
+    archive = target
+    if target.startswith("s3://"):
+        archive = str(folder / "model.tar.gz")
+        wiring.download(options, target, archive)
+    elif not Path(target).is_file():
+        raise ArtifactError(
+            f"there is no archive or folder '{target}'", hint="orchestrator package          builds one"
+        )
+    wiring.extract(archive, str(unpacked))
+    return unpacked, {}
