@@ -7,7 +7,6 @@ from orchestrator.core.golden import Request, Response
 from orchestrator.core.revision import fingerprint_of
 
 
-
 class SageMakerRuntime:
     """The `Runtime` port on boto3."""
 
@@ -31,4 +30,3 @@ class SageMakerRuntime:
                 status, body = words.get("OriginalStatusCode", 0), words.get("OriginalMessage", "")
                 return Response(int(status), str(body).encode())
             return Response(200, answer["Body"].read(), fingerprint_of(answer.get("CustomAttributes", "")))
-

@@ -5,6 +5,7 @@ flag, environment variable, ``[env.NAME]``, ``[defaults]``, built-in default.
 """
 
 import difflib
+import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -89,9 +90,9 @@ def read(path: Path, environment: str, *, flags: Mapping[str, str], environ: Map
     return Resolved(_spec(path, document, environment, settings), (*settings, *_others(path.name, document)))
 
 
-def schema() -> dict[str, object]:
-    """Return the JSON Schema of the spec. The copy in ``docs/`` is checked against it by a test."""
-    return spectables.Document.model_json_schema(by_alias=True)
+def schema_text() -> str:
+    """Return the JSON Schema of the spec; the copy in ``docs/`` is compared with it by a test."""
+    return json.dumps(spectables.Document.model_json_schema(by_alias=True), indent=2) + "\n"
 
 
 def _document(path: Path) -> spectables.Document:

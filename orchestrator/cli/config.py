@@ -1,5 +1,7 @@
 """`orchestrator config show / schema`."""
 
+import json
+
 import click
 
 from orchestrator.cli import render, wiring
@@ -36,5 +38,5 @@ def _spelt(value: object) -> str:
 @with_options
 def schema(options: Options) -> None:
     """Print the JSON Schema of orchestrator.toml."""
-    document = wiring.spec_schema()
-    Terminal(options).result(render.document(document), document)
+    text = wiring.spec_schema()
+    Terminal(options).result(text.rstrip(), json.loads(text))

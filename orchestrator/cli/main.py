@@ -10,7 +10,7 @@ from orchestrator import __version__
 from orchestrator.cli.options import common_options
 
 # Name of the command, what its help says in one line. The module has the same name, `-` as `_`.
-_COMMANDS = {
+COMMANDS = {
     "package": "Build model.tar.gz with its generated entry point, and try it.",
     "verify": "Check an archive's digests, layout and safety.",
     "local-serve": "Serve an archive, a folder or the project on a port, as the container would.",
@@ -32,10 +32,10 @@ class _LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"orchestrator.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
@@ -45,15 +45,15 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in _COMMANDS and not name.startswith("-"):
-            near = difflib.get_close_matches(name, _COMMANDS, n=1)
+        if name not in COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
             meant = f"; did you mean '{near[0]}'?" if near else ""
             raise click.UsageError(f"there is no command '{name}'{meant}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(

@@ -31,11 +31,6 @@ def error_document(problem: OrchestratorError) -> str:
     return json.dumps({"error": content}, indent=2)
 
 
-def document(content: object) -> str:
-    """Return any JSON-serialisable content as people like to read it."""
-    return json.dumps(content, indent=2)
-
-
 def _labelled(label: str, text: str) -> list[str]:
     first, *rest = text.splitlines() or [""]
     return [f"  {label:<{_LABEL_WIDTH}} {first}", *(f"  {'':<{_LABEL_WIDTH}} {line}" for line in rest)]

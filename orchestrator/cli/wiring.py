@@ -44,11 +44,11 @@ def resolve(options: Options) -> "Resolved":
     return specfile.read(Path(options.config), options.env, flags=flags, environ=os.environ)
 
 
-def spec_schema() -> dict[str, object]:
+def spec_schema() -> str:
     """Return the JSON Schema of the spec."""
     from orchestrator.adapters import specfile
 
-    return specfile.schema()
+    return specfile.schema_text()
 
 
 def packaging(*, tried: bool = True) -> Packaging:

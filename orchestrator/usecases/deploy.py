@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from orchestrator.core import journal, names
-from orchestrator.core.errors import NotFoundError, OrchestratorError, RefusedError, RolledBackError
-from orchestrator.core.gates import GoldenEvidence, GoldenGate, Refused, judge
-from orchestrator.core.golden import Case, Response, to_bytes
+from orchestrator.core.errors import NotFoundError, OrchestratorError, RolledBackError
+from orchestrator.core.golden import Case, to_bytes
 from orchestrator.core.ports import Progress
 from orchestrator.core.revision import Revision
 from orchestrator.usecases.apply import apply
@@ -13,21 +12,6 @@ from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.explain import NotVerifiedError
 from orchestrator.usecases.plan import Prepared
 from orchestrator.usecases.rollback import prepare_rollback
-
-
-def check_golden(cases: Sequence[Case], responses: Sequence[Response], atol: float) -> None:
-    """Let nothing through that fails its golden cases on this machine already.
-
-    Raises:
-        RefusedError: If one of the archive's own answers is wrong.
-    """
-    verdict = judge(GoldenGate(atol), GoldenEvidence(cases, responses))
-    if isinstance(verdict, Refused):
-        raise RefusedError(
-            f"the archive fails {len(verdict.reasons)} of {len(cases)} golden cases on this machine",
-            details=[*(("golden", reason) for reason in verdict.reasons), ("state", "nothing has changed")],
-            hint="correct the model, or the golden cases if they are out of date",
-        )
 
 
 def publish(revision: Revision, archive: str, cases: Sequence[Case], edge: Edge) -> bool:

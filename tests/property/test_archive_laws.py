@@ -106,8 +106,9 @@ def test_a_tar_that_was_tampered_with_is_read_or_refused(data: st.DataObject) ->
         assert {found.name for found in path.parent.iterdir()} <= {path.name, "out"}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40), st.booleans())
-def test_a_draft_replaces_its_target_only_at_the_end(earlier: bytes, fails: bool) -> None:  # noqa: FBT001  # drawn
+def test_a_draft_replaces_its_target_only_at_the_end(earlier: bytes, fails: bool) -> None:  # noqa: FBT001 - drawn
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "model.tar.gz"
         out.write_bytes(earlier)

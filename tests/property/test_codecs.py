@@ -38,14 +38,16 @@ FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 KINDS = st.sampled_from(["application/json", "text/csv", "application/x-npy", "image/png", "", None, "x;y"])
 
 
+@settings(deadline=None)
 @given(JSON_VALUES, st.booleans())
-def test_what_json_writes_is_read_as_the_same_value(value: object, plain: bool) -> None:  # noqa: FBT001  # drawn
+def test_what_json_writes_is_read_as_the_same_value(value: object, plain: bool) -> None:  # noqa: FBT001 - drawn
     assert strictjson.parse(json.dumps(value, ensure_ascii=plain).encode()) == value
     assert strictjson.parse(strictjson.write(value)) == value
 
 
+@settings(deadline=None)
 @given(NUMBERS.flatmap(lambda dtype: arrays(dtype, array_shapes(min_dims=0, min_side=0))), st.booleans())
-def test_npy_is_read_as_numpy_wrote_it(array: npt.NDArray[Any], fortran: bool) -> None:  # noqa: FBT001  # drawn
+def test_npy_is_read_as_numpy_wrote_it(array: npt.NDArray[Any], fortran: bool) -> None:  # noqa: FBT001 - drawn
     file = io.BytesIO()
     np.save(file, np.asarray(array, order="F" if fortran else "C"), allow_pickle=False)
     found = npy.parse(file.getvalue())
@@ -53,6 +55,7 @@ def test_npy_is_read_as_numpy_wrote_it(array: npt.NDArray[Any], fortran: bool) -
     assert np.array_equal(found, array, equal_nan=array.dtype.kind == "f")
 
 
+@settings(deadline=None)
 @given(arrays(np.float32, array_shapes(min_dims=0, min_side=0), elements=FLOAT32))
 def test_what_npy_writes_numpy_reads(array: npt.NDArray[np.float32]) -> None:
     found = np.load(io.BytesIO(npy.write(array)), allow_pickle=False)
@@ -60,11 +63,13 @@ def test_what_npy_writes_numpy_reads(array: npt.NDArray[np.float32]) -> None:
     assert np.array_equal(found, array)
 
 
+@settings(deadline=None)
 @given(arrays(np.float32, array_shapes(min_dims=2, max_dims=2), elements=FLOAT32))
 def test_csv_gives_every_float32_back(array: npt.NDArray[np.float32]) -> None:
     assert np.array_equal(table.parse(table.write(array)).astype(np.float32), array)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.binary(max_size=100).map(lambda tail: b"\x93NUMPY\1\0" + tail), KINDS)
 def test_no_body_gets_anything_out_of_the_entry_point_but_an_inference_error(
     body: bytes, kind: str | None
@@ -74,6 +79,7 @@ def test_no_body_gets_anything_out_of_the_entry_point_but_an_inference_error(
         entry.decode(body, kind)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_an_error_is_one_short_line_of_printable_ascii(text: str) -> None:
     safe = safe_text(text)
@@ -82,7 +88,7 @@ def test_an_error_is_one_short_line_of_printable_ascii(text: str) -> None:
     assert 1 <= len(safe) <= 200
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     st.dictionaries(
         st.text("abc.", min_size=1, max_size=5), array_shapes(min_dims=0, min_side=0), min_size=1
@@ -99,7 +105,7 @@ def test_weights_are_read_bit_for_bit(shapes: dict[str, tuple[int, ...]], dtype:
         assert all(found[name].dtype == dtype and torch.equal(found[name], tensors[name]) for name in tensors)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_damaged_file_of_weights_is_read_or_refused(data: st.DataObject) -> None:
     content = bytearray(save({"a": torch.ones(2), "b": torch.zeros(1, dtype=torch.uint8)}))

@@ -64,7 +64,7 @@ def run(steps: Plan, state: State) -> State:
     return reduce(lambda current, step: after(step, current), steps, state)
 
 
-def refusal(step: Step, state: State) -> str:  # noqa: C901 - one rule of SageMaker's each
+def refusal(step: Step, state: State) -> str:  # noqa: C901, PLR0911 - one rule of SageMaker's each
     """Say why SageMaker would refuse a step, in terms of its own documented rules."""
     models, configs = {m.name for m in state.models}, {c.name for c in state.configs}
     match step:

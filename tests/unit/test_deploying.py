@@ -15,8 +15,9 @@ from orchestrator.core.errors import (
 from orchestrator.core.golden import Response
 from orchestrator.core.resources import EndpointStatus
 from orchestrator.core.revision import Revision
-from orchestrator.usecases.deploy import check_golden, deploy, publish
+from orchestrator.usecases.deploy import deploy, publish
 from orchestrator.usecases.destroy import prepare_destroy, prepare_sweep
+from orchestrator.usecases.package import check_golden
 from orchestrator.usecases.rollback import prepare_rollback
 from orchestrator.usecases.status import history, status
 from tests.support.builders import CASE, prepared, revision

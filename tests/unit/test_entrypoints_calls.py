@@ -57,7 +57,7 @@ class Headers:
         self.answered[name] = value
 
 
-def classifier(**changes: Any) -> EntryPoint:  # noqa: ANN401  # any field of an entry point
+def classifier(**changes: Any) -> EntryPoint:  # noqa: ANN401 - any field of an entry point
     schema = Schema({"image": Input("float32", (1, 2, 2))})
     return EntryPoint(**{"model": Net, "task": ImageClassification(LABELS), "schema": schema, **changes})
 
@@ -72,7 +72,7 @@ def model_dir(root: Path, module: torch.nn.Module, manifest: str | None = None) 
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Callable[..., Any]:
-    def call(entry: EntryPoint, body: str | bytes, kind: str | None = JSON, accept: str | None = None) -> Any:  # noqa: ANN401  # decoded JSON, or bytes
+    def call(entry: EntryPoint, body: str | bytes, kind: str | None = JSON, accept: str | None = None) -> Any:  # noqa: ANN401 - decoded JSON, or bytes
         if not (tmp_path / "model.safetensors").exists():
             module = entry.model(**entry.init_args)
             assert isinstance(module, torch.nn.Module)
@@ -202,7 +202,7 @@ def test_an_unknown_content_type_gets_415_and_an_unknown_accept_406(ask: Ask) ->
 def test_preprocess_gets_the_decoded_body_and_may_return_one_example(ask: Ask) -> None:
     seen = []
 
-    def preprocess(value: Any) -> Any:  # noqa: ANN401  # as a user's function
+    def preprocess(value: Any) -> Any:  # noqa: ANN401 - as a user's function
         seen.append(value)
         return {"image": torch.tensor(value["pixels"]).reshape(1, 2, 2)}
 

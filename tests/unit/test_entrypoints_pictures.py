@@ -12,7 +12,7 @@ from entrypoints.schema import Input, Schema
 from entrypoints.tasks import ImageClassification
 
 
-def entry(dtype: str = "float32", shape: tuple[int, ...] = (1, 2, 3), **changes: Any) -> EntryPoint:  # noqa: ANN401  # any field
+def entry(dtype: str = "float32", shape: tuple[int, ...] = (1, 2, 3), **changes: Any) -> EntryPoint:  # noqa: ANN401 - any field
     schema = Schema({"image": Input(dtype, shape)})
     return EntryPoint(model=torch.nn.Identity, task=ImageClassification(), schema=schema, **changes)
 

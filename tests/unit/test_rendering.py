@@ -97,6 +97,11 @@ def test_a_label_that_occurs_twice_is_refused() -> None:
         entry_point(replace(SPEC, entrypoint=asked))
 
 
+def test_labels_that_nothing_would_use_are_refused() -> None:
+    with pytest.raises(SpecError, match="no effect with task 'custom'"):
+        entry_point(replace(SPEC, entrypoint=EntryPointSpec(labels=("cat",))))
+
+
 def test_a_template_that_asks_for_an_unknown_value_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError):
         render("x = {{ absent }}", {})

@@ -1,0 +1,54 @@
+"""CSV as this runtime accepts and writes it: rows of numbers, commas between them, no header, no quotes."""
+
+import io
+import re
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InferenceError
+
+MAX_ROWS = 100_000
+MAX_COLUMNS = 100_000
+
+_BAD_REQUEST = 400
+_NUMBERS_ONLY = re.compile(r"[0-9eE+\-., \t\r\n]*")
+
+
+def parse(body: bytes) -> npt.NDArray[np.float64]:
+    """Return the rows of ``body`` (UTF-8), in two dimensions even if there is one row.
+
+    Raises:
+        InferenceError: 400 if there is no row, a cell is no finite number, or the rows differ in length.
+    """
+    text = body.decode("ascii", "replace")
+    if _NUMBERS_ONLY.fullmatch(text) is None:
+        raise InferenceError(_BAD_REQUEST, "the CSV holds something other than numbers; it takes no header")
+    lines = text.strip().splitlines()
+    columns = lines[0].count(",") + 1 if lines else 0
+    if not 0 < len(lines) <= MAX_ROWS or columns > MAX_COLUMNS:
+        raise InferenceError(
+            _BAD_REQUEST, f"the CSV needs 1 to {MAX_ROWS} rows of at most {MAX_COLUMNS} cells"
+        )
+    if any(line.count(",") + 1 != columns for line in lines):
+        raise InferenceError(_BAD_REQUEST, "the rows of the CSV have different lengths")
+    try:
+        cells = np.array(",".join(lines).split(","), dtype=np.float64)
+    except ValueError:
+        raise InferenceError(_BAD_REQUEST, "a cell of the CSV is empty or no number") from None
+    if not np.isfinite(cells).all():
+        raise InferenceError(_BAD_REQUEST, "a number of the CSV is too large")
+    return cells.reshape(len(lines), columns)
+
+
+def write(numbers: npt.NDArray[np.float32]) -> bytes:
+    """Return a line for each example; what an example holds is flattened into the line.
+
+    Args:
+        numbers: One example per entry of the first dimension.
+    """
+    rows = numbers.reshape(len(numbers), -1) if numbers.ndim and numbers.size else numbers.reshape(-1, 1)
+    text = io.StringIO()
+    # Nine significant digits give every float32 back.
+    np.savetxt(text, rows, fmt="%.9g", delimiter=",")
+    return text.getvalue().encode()

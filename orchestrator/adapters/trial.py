@@ -1,0 +1,154 @@
+"""The local endpoint as an archive's first customer: it loads the model as the container will.
+
+The archive is unpacked to a fresh folder and served from there by a child process, so that only what is in
+the archive counts, and nothing of the model's code runs in this process.
+"""
+
+import contextlib
+import http.client
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from orchestrator.adapters.tarball import extract
+from orchestrator.core.errors import ArtifactError
+from orchestrator.core.golden import Case, Response
+from orchestrator.core.revision import CONTAINER_ENVIRONMENT, CUSTOM_ATTRIBUTES, fingerprint_of
+
+_HOST = "127.0.0.1"
+_LOAD_SECONDS = 600
+_ANSWER_SECONDS = 60  # SageMaker's own limit for one invocation
+_STOP_SECONDS = 30
+_WHILE_IMPORTING = re.compile(r'code/predict\.py", line \d+, in <module>')
+_KINDS = {
+    "WeightsError": "the weights do not fit the model's class",
+    "NotAModuleError": "model.class does not make a torch.nn.Module",
+}
+_KEPT_AWAY = ("AWS_", "SAGEMAKER_", "TS_")
+_NOTHING_CHANGED = ("state", "no archive has been written")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTrial:
+    """Tries archives with the local endpoint.
+
+    Attributes:
+        environment: The developer's environment variables. AWS's are kept from the model, and so are those
+            that set up a serving container.
+        load_seconds: How long a model may take to load.
+    """
+
+    environment: Mapping[str, str]
+    load_seconds: float = _LOAD_SECONDS
+
+    def run(self, archive: str, cases: Sequence[Case]) -> tuple[Response, ...]:
+        """Load the archive, and return the model's answer to each of ``cases``.
+
+        Raises:
+            ArtifactError: If it does not load, or the endpoint dies of a case.
+        """
+        with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+            model = Path(folder) / "model"
+            extract(archive, str(model))
+            with self._serving(Path(folder), model) as port:
+                return tuple(_answer(port, case) for case in cases)
+
+    @contextlib.contextmanager
+    def _serving(self, folder: Path, model: Path) -> Iterator[int]:
+        log = folder / "log"
+        # The child's working folder is an empty one: with -m, Python imports from there first.
+        empty = folder / "empty"
+        empty.mkdir()
+        command = [sys.executable, "-m", "orchestrator.serving", str(model), "--port", "0", "--host", _HOST]
+        with log.open("wb") as stderr:
+            child = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+                [*command, "--workers", "1", "--exit-with-stdin"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                cwd=empty,
+                env=self._child_environment(),
+            )
+        with child:
+            try:
+                yield self._port(child, log)
+            finally:
+                _end(child)
+
+    def _child_environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in self.environment.items() if not name.startswith(_KEPT_AWAY)}
+        return kept | CONTAINER_ENVIRONMENT
+
+    def _port(self, child: subprocess.Popen[bytes], log: Path) -> int:
+        stdout = child.stdout
+        if stdout is None:  # never, with PIPE; the type cannot say so
+            raise AssertionError
+        event = _first_event(stdout, child, self.load_seconds)
+        if event.get("event") == "ready":
+            return int(str(event["port"]))
+        raise _load_error(event, log.read_text("utf-8", "replace"))
+
+
+def _first_event(stdout: IO[bytes], child: subprocess.Popen[bytes], seconds: float) -> dict[str, object]:
+    deadline = threading.Timer(seconds, child.kill)
+    deadline.start()
+    try:
+        line = stdout.readline()
+        in_time = deadline.is_alive()
+    finally:
+        deadline.cancel()
+    if not in_time:
+        return {"error": f"TimeoutError: it has not loaded within {seconds:g} seconds"}
+    try:
+        event: dict[str, object] = json.loads(line)
+    except ValueError:
+        return {}
+    return event
+
+
+def _load_error(event: Mapping[str, object], log: str) -> ArtifactError:
+    traceback = str(event.get("traceback", "")) or log
+    line = str(event.get("error", "")) or next(reversed(log.strip().splitlines()), "it said nothing")
+    name, _, text = line.partition(": ")
+    kind = name.rpartition(".")[2]
+    details = [("error", line), _NOTHING_CHANGED]
+    if kind in _KINDS:
+        return ArtifactError(f"{_KINDS[kind]}: {text}", details=details)
+    if _WHILE_IMPORTING.search(traceback):
+        return ArtifactError(
+            "the model's code cannot be imported from the archive",
+            details=details,
+            hint="see that package.include takes every file of yours that it imports: orchestrator package",
+        )
+    return ArtifactError("the model cannot be loaded", details=details)
+
+
+def _answer(port: int, case: Case) -> Response:
+    connection = http.client.HTTPConnection(_HOST, port, timeout=_ANSWER_SECONDS)
+    headers = {"Content-Type": case.request.content_type, "Accept": case.request.accept}
+    try:
+        connection.request("POST", "/invocations", case.request.body, headers)
+        answer = connection.getresponse()
+        fingerprint = fingerprint_of(answer.headers.get(CUSTOM_ATTRIBUTES, ""))
+        return Response(answer.status, answer.read(), fingerprint)
+    except (OSError, http.client.HTTPException) as error:
+        raise ArtifactError(
+            f"the model gives no answer to golden case '{case.name}'", details=[("error", str(error))]
+        ) from error
+    finally:
+        connection.close()
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()

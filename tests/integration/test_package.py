@@ -1,0 +1,280 @@
+"""Packaging on a real disk, tried with the real local endpoint."""
+
+import gzip
+import io
+import json
+import os
+import tarfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from orchestrator.adapters import checkpoints, rendering, sources, tarball
+from orchestrator.adapters.trial import LocalTrial
+from orchestrator.core.errors import ArtifactError
+from orchestrator.core.golden import Case, Request, Response, problem
+from orchestrator.core.spec import EntryPointSpec, ModelSpec, Reference, Spec, TensorSpec
+from orchestrator.usecases.package import Packaging, package
+from orchestrator.usecases.verify import verify
+from tests.support.projects import NET, including, tensors, write_project
+
+PACKAGING = Packaging(checkpoints, sources, rendering, tarball, LocalTrial(os.environ))
+IMAGE = [[[0.0, 0.0], [9.0, 0.0]]]
+OWL = Case("owl", Request(json.dumps({"image": IMAGE}).encode()), {"label": "owl"})
+BATCH = Case("batch", Request(json.dumps([IMAGE, IMAGE]).encode()), {"predictions": [{"label": "owl"}] * 2})
+TEXT = Case("text", Request(b"x", "text/plain"), status=415)
+RAGGED = Case("ragged", Request(b"[[1], [1, 2]]"), status=400)
+
+
+class NoTrial:
+    """A trial that is left out, where it is not what a test is about."""
+
+    def run(self, archive: str, cases: Sequence[Case]) -> tuple[Response, ...]:
+        return ()
+
+
+UNTRIED = replace(PACKAGING, trial=NoTrial())
+
+
+def names(path: str) -> list[str]:
+    return [file.path for file in tarball.contents(path).files]
+
+
+def rewritten(
+    path: str, change: Callable[[str, bytes], tuple[str, bytes] | None], extra: str | None = None
+) -> str:
+    """Write a changed copy of an archive, as somebody with other tools might."""
+    file = io.BytesIO()
+    with tarfile.open(path) as old, tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as new:
+        members = [(header.name, old.extractfile(header)) for header in old]
+        changed = [change(name, content.read()) for name, content in members if content is not None]
+        for name, content in [*filter(None, changed), *([(extra, b"")] if extra else [])]:
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            new.addfile(header, io.BytesIO(content))
+    copy = f"{path}.changed"
+    Path(copy).write_bytes(gzip.compress(file.getvalue()))
+    return copy
+
+
+def test_a_packaged_model_answers_golden_cases_under_its_own_fingerprint(tmp_path: Path) -> None:
+    spec = write_project(tmp_path / "project")
+    cases = [OWL, BATCH, TEXT, RAGGED]
+    packaged = package(spec, PACKAGING, str(tmp_path / "model.tar.gz"), cases)
+    answers = zip(cases, packaged.answers, strict=True)
+    assert [problem(case, answer, atol=1e-6) for case, answer in answers] == [""] * len(cases)
+    assert packaged.answers[0].fingerprint == packaged.identity[:16]
+    assert verify(packaged.path, tarball).identity == packaged.identity
+
+
+def test_the_archive_holds_weights_entry_point_runtime_and_the_users_files(tmp_path: Path) -> None:
+    spec = write_project(tmp_path / "project")
+    (tmp_path / "project" / "src" / "labels.txt").write_text("x")
+    (tmp_path / "project" / "needs.txt").write_text("pillow\n")
+    spec = including(spec, "src/**", requirements="needs.txt")
+    packaged = package(spec, UNTRIED, str(tmp_path / "dist" / "model.tar.gz"))
+    held = names(packaged.path)
+    assert held == sorted(held)
+    assert [name for name in held if "runtime" not in name] == [
+        "code/inference.py",
+        "code/manifest.json",
+        "code/predict.py",
+        "code/requirements.txt",
+        "code/src/labels.txt",
+        "code/src/net.py",
+        "model.safetensors",
+    ]
+    assert "code/orchestrator_runtime/__init__.py" in held
+    assert "code/orchestrator_runtime/entrypoint.py" in held
+
+
+def test_packaging_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    spec = write_project(tmp_path / "project")
+    first, second = (package(spec, UNTRIED, str(tmp_path / name)) for name in ("one.tar.gz", "two.tar.gz"))
+    assert first.identity == second.identity
+    assert Path(first.path).read_bytes() == Path(second.path).read_bytes()
+
+
+def test_weights_of_another_training_give_another_identity(tmp_path: Path) -> None:
+    spec = write_project(tmp_path / "project")
+    first = package(spec, UNTRIED, str(tmp_path / "model.tar.gz"))
+    save_file({**tensors(), "layer.bias": torch.ones(3)}, tmp_path / "project" / "model.safetensors")
+    assert package(spec, UNTRIED, str(tmp_path / "model.tar.gz")).identity != first.identity
+
+
+def test_a_state_dict_and_functions_of_the_user_work_together(tmp_path: Path) -> None:
+    spec = write_project(tmp_path / "project")
+    torch.save(tensors(), tmp_path / "project" / "model.pt")
+    (tmp_path / "project" / "src" / "io.py").write_text(
+        "def read(value):\n    return value['pixels']\n\n\n"
+        "def write(output):\n    return [{'top': row.argmax()} for row in output]\n"
+    )
+    asked = EntryPointSpec(
+        preprocess=Reference("src/io.py", "read"),
+        postprocess=Reference("src/io.py", "write"),
+        inputs=(("image", TensorSpec("float32", (4,))),),
+    )
+    spec = replace(spec, model=replace(spec.model, path="model.pt"), entrypoint=asked)
+    case = Case("dog", Request(b'{"pixels": [0, 7, 0, 0]}'), {"top": 1})
+    (answer,) = package(spec, PACKAGING, str(tmp_path / "model.tar.gz"), [case]).answers
+    assert problem(case, answer, atol=0) == ""
+
+
+def without_class(spec: Spec) -> Spec:
+    return replace(spec, model=replace(spec.model, class_=Reference("src/net.py", "Absent")))
+
+
+def without_module(spec: Spec) -> Spec:
+    (Path(spec.root) / "src" / "net.py").write_text("class Net:\n    pass\n")
+    return spec
+
+
+def with_other_weights(spec: Spec) -> Spec:
+    save_file(
+        {"layer.weight": torch.zeros(3, 4), "head.bias": torch.zeros(3)},
+        Path(spec.root) / "model.safetensors",
+    )
+    return spec
+
+
+def with_an_import_left_behind(spec: Spec) -> Spec:
+    (Path(spec.root) / "src" / "net.py").write_text(f"from src.layers import x\n{NET}")
+    (Path(spec.root) / "src" / "layers.py").write_text("x = 1\n")
+    return spec
+
+
+def with_wrong_arguments(spec: Spec) -> Spec:
+    return replace(spec, model=replace(spec.model, init_args=(("hidden", 7),)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("broken", "message", "line"),
+    [
+        (without_class, "cannot be imported from the archive", "ImportError: cannot import name 'Absent'"),
+        (with_an_import_left_behind, "cannot be imported from the archive", "No module named 'src.layers'"),
+        (without_module, "does not make a torch.nn.Module", "makes Net, which is no torch.nn.Module"),
+        (with_other_weights, "missing layer.bias; unexpected head.bias", "the weights do not fit Net"),
+        (with_wrong_arguments, "the model cannot be loaded", "unexpected keyword argument 'hidden'"),
+    ],
+)
+def test_a_model_that_does_not_load_is_found_out_and_the_earlier_archive_stays(
+    tmp_path: Path, broken: Callable[[Spec], Spec], message: str, line: str
+) -> None:
+    out = tmp_path / "model.tar.gz"
+    out.write_bytes(b"earlier")
+    with pytest.raises(ArtifactError, match=message) as caught:
+        package(broken(write_project(tmp_path / "project")), PACKAGING, str(out))
+    assert line in dict(caught.value.details)["error"]
+    assert out.read_bytes() == b"earlier"
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["model.tar.gz", "project"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda spec: replace(spec, model=replace(spec.model, path="absent.pt")), "there is no model file"),
+        (lambda spec: replace(spec, model=ModelSpec("model.safetensors", Reference("a.py", "A"))), "'a.py'"),
+        (lambda spec: including(spec, "data/*"), r"'data/\*' matches no file"),
+        (lambda spec: including(spec, requirements="needs.txt"), "no file 'needs.txt'"),
+        (lambda spec: replace(spec, model=replace(spec.model, path="src/net.py")), "not supported"),
+    ],
+)
+def test_a_project_with_something_missing_changes_nothing(
+    tmp_path: Path, change: Callable[[Spec], Spec], message: str
+) -> None:
+    spec = write_project(tmp_path / "project")
+    with pytest.raises(ArtifactError, match=message):
+        package(change(spec), PACKAGING, str(tmp_path / "model.tar.gz"))
+    assert not (tmp_path / "model.tar.gz").exists()
+
+
+def test_a_file_of_the_user_that_would_hide_a_module_is_refused(tmp_path: Path) -> None:
+    spec = write_project(tmp_path / "project")
+    (tmp_path / "project" / "random.py").write_text("")
+    with pytest.raises(ArtifactError, match=r"'random.py' has a name that Python or the container needs"):
+        package(including(spec, "*.py"), PACKAGING, str(tmp_path / "model.tar.gz"))
+
+
+def test_a_model_that_takes_too_long_to_load_is_given_up(tmp_path: Path) -> None:
+    hasty = replace(PACKAGING, trial=LocalTrial(os.environ, load_seconds=0.05))
+    with pytest.raises(ArtifactError, match="cannot be loaded") as caught:
+        package(write_project(tmp_path / "project"), hasty, str(tmp_path / "model.tar.gz"))
+    assert dict(caught.value.details)["error"] == "TimeoutError: it has not loaded within 0.05 seconds"
+
+
+DEADLY = "\n        import os\n        import signal\n        {call}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("call", "message", "state"),
+    [
+        ("os.kill(os.getppid(), signal.SIGKILL)", "the model cannot be loaded", "error"),
+        ("os._exit(3)", "the model cannot be loaded", "error"),
+    ],
+)
+def test_a_model_that_takes_its_endpoint_down_while_loading_is_found_out(
+    tmp_path: Path, call: str, message: str, state: str
+) -> None:
+    net = NET.replace("super().__init__()\n", f"super().__init__(){DEADLY.format(call=call)}")
+    with pytest.raises(ArtifactError, match=message) as caught:
+        package(write_project(tmp_path / "project", net), PACKAGING, str(tmp_path / "model.tar.gz"))
+    assert dict(caught.value.details)[state]
+
+
+@pytest.mark.slow
+def test_a_model_that_takes_its_endpoint_down_with_a_golden_case_is_found_out(tmp_path: Path) -> None:
+    deadly = DEADLY.format(call="os.kill(os.getppid(), signal.SIGKILL)")
+    net = NET.replace("def forward(self, image):\n", f"def forward(self, image):{deadly}")
+    with pytest.raises(ArtifactError, match="no answer to golden case 'owl'"):
+        package(write_project(tmp_path / "project", net), PACKAGING, str(tmp_path / "model.tar.gz"), [OWL])
+
+
+def test_the_model_sees_the_developers_environment_without_what_is_awss(tmp_path: Path) -> None:
+    spec = write_project(
+        tmp_path / "project",
+        NET
+        + "\nimport os\nassert 'AWS_SECRET_ACCESS_KEY' not in os.environ\nassert os.environ['MINE'] == '1'\n",
+    )
+    environment = {**os.environ, "AWS_SECRET_ACCESS_KEY": "x", "MINE": "1", "SAGEMAKER_PROGRAM": "other.py"}
+    tried = replace(PACKAGING, trial=LocalTrial(environment))
+    assert package(spec, tried, str(tmp_path / "model.tar.gz")).path == str(tmp_path / "model.tar.gz")
+
+
+@pytest.mark.parametrize(
+    ("change", "extra", "line"),
+    [
+        (
+            lambda name, content: (name, content + b"#") if name == "code/predict.py" else (name, content),
+            None,
+            "'code/predict.py' has changed",
+        ),
+        (
+            lambda name, content: None if name == "model.safetensors" else (name, content),
+            None,
+            "'model.safetensors' is missing",
+        ),
+        (lambda name, content: (name, content), "code/extra.py", "'code/extra.py' is not in the manifest"),
+    ],
+)
+def test_an_archive_that_was_changed_is_not_verified(
+    tmp_path: Path, change: Callable[[str, bytes], tuple[str, bytes] | None], extra: str | None, line: str
+) -> None:
+    packaged = package(write_project(tmp_path / "project"), UNTRIED, str(tmp_path / "model.tar.gz"))
+    with pytest.raises(ArtifactError, match="not what its manifest says") as caught:
+        verify(rewritten(packaged.path, change, extra), tarball)
+    assert caught.value.details == (("found", line),)
+
+
+def test_an_archive_without_manifest_is_not_verified(tmp_path: Path) -> None:
+    packaged = package(write_project(tmp_path / "project"), UNTRIED, str(tmp_path / "model.tar.gz"))
+    copy = rewritten(
+        packaged.path, lambda name, content: None if name == "code/manifest.json" else (name, content)
+    )
+    with pytest.raises(ArtifactError, match=r"has no code/manifest.json"):
+        verify(copy, tarball)

@@ -1,0 +1,216 @@
+"""Archives made to do harm: each is refused before anything is written."""
+
+import gzip
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.tarball import contents, digest, draft, extract, write
+from orchestrator.core.archive import Member
+from orchestrator.core.errors import ArtifactError
+
+
+def member(name: str, content: bytes = b"x", **fields: object) -> tuple[tarfile.TarInfo, bytes]:
+    header = tarfile.TarInfo(name)
+    header.size = len(content)
+    for field, value in fields.items():
+        setattr(header, field, value)
+    return header, content
+
+
+def tarred(*members: tuple[tarfile.TarInfo, bytes], form: int = tarfile.GNU_FORMAT) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=form) as tar:
+        for header, content in members:
+            tar.addfile(header, io.BytesIO(content))
+    return file.getvalue()
+
+
+def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tuple[tarfile.TarInfo, bytes]:
+    return member(name, b"", type=kind, linkname=target)
+
+
+def with_pax(**records: str) -> bytes:
+    return tarred(member("file", pax_headers=records), form=tarfile.PAX_FORMAT)
+
+
+def damaged_checksum() -> bytes:
+    whole = bytearray(tarred(member("file")))
+    whole[150] ^= 1
+    return bytes(whole)
+
+
+HOSTILE = {
+    "parent folder": tarred(member("../x")),
+    "parent folder inside": tarred(member("a/../../x")),
+    "absolute": tarred(member("/tmp/x")),  # noqa: S108 - what an attacker would write
+    "twice": tarred(member("a"), member("a")),
+    "twice in another case": tarred(member("model"), member("MODEL")),
+    "file and folder": tarred(member("a"), member("a/b")),
+    "file and folder entry": tarred(member("a"), member("a", b"", type=tarfile.DIRTYPE)),
+    "backslash": tarred(member("a\\..\\b")),
+    "control character": tarred(member("a\x1b[2J")),
+    "not UTF-8": tarred(member("a\udcff")),
+    "not NFC": tarred(member("e\u0301")),
+    "deep": tarred(member("/".join("abcdefghijklmnopq"))),
+    "symbolic link": tarred(link("a", "b")),
+    "symbolic link out": tarred(link("a", "/etc"), member("a/passwd")),
+    "hard link": tarred(member("a"), link("b", "a", tarfile.LNKTYPE)),
+    "fifo": tarred(link("a", "", tarfile.FIFOTYPE)),
+    "device": tarred(link("a", "", tarfile.CHRTYPE)),
+    "block device": tarred(link("a", "", tarfile.BLKTYPE)),
+    "sparse": tarred(member("a", b"", type=tarfile.GNUTYPE_SPARSE)),
+    "contiguous": tarred(member("a", type=tarfile.CONTTYPE)),
+    "unknown kind": tarred(member("a", type=b"Z")),
+    "GNU long name": tarred(member("x" * 150)),
+    "global PAX header": tarred(member("a", b"", type=tarfile.XGLTYPE)),
+    "PAX path out": with_pax(path="../../x"),
+    "PAX size": with_pax(size="7"),
+    "PAX size that is no number": with_pax(size="-1"),
+    "PAX sparse": with_pax(**{"GNU.sparse.major": "1"}),
+    "large PAX header": with_pax(comment="x" * 70_000),
+    "folder with content": tarred(member("a", b"x", type=tarfile.DIRTYPE)),
+    "damaged checksum": damaged_checksum(),
+    "no end": tarred(member("a"))[:1024],
+    "something behind": tarred(member("a")) + b"MZ",
+    "no tar": b"x" * 2048,
+    "nothing": b"",
+    "too many": tarred(*[member(f"f{number}", b"") for number in range(10_001)]),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_archive_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "in" / "model.tar.gz"
+    path.parent.mkdir()
+    path.write_bytes(gzip.compress(HOSTILE[name], 1))
+    with pytest.raises(ArtifactError):
+        extract(str(path), str(tmp_path / "out"))
+    assert [found.name for found in tmp_path.iterdir()] == ["in"]
+    with pytest.raises(ArtifactError):
+        contents(str(path))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"",
+        lambda _: b"no gzip",
+        lambda good: good[:-1],
+        lambda good: good[:20],
+        lambda good: good[:-8],
+    ],
+)
+def test_what_is_no_whole_gzip_file_is_refused_by_its_name(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(damage(gzip.compress(tarred(member("a")))))
+    with pytest.raises(ArtifactError, match=r"model.tar.gz' is damaged or incomplete") as caught:
+        contents(str(path))
+    assert caught.value.hint
+
+
+def test_a_wrong_gzip_checksum_is_noticed(tmp_path: Path) -> None:
+    content = bytearray(gzip.compress(tarred(member("a"))))
+    content[-6] ^= 1
+    (tmp_path / "a.tar.gz").write_bytes(content)
+    with pytest.raises(ArtifactError, match="damaged"):
+        extract(str(tmp_path / "a.tar.gz"), str(tmp_path / "out"))
+
+
+def test_a_bomb_is_refused_long_before_it_has_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.tar.gz"
+    header = tarfile.TarInfo("zeros")
+    header.size = 10 * 1024**3
+    # Only the beginning is there: a reader that went on to the end would complain about that instead.
+    path.write_bytes(gzip.compress(header.tobuf() + bytes(64 * 1024**2), 9))
+    with pytest.raises(ArtifactError, match="200 times its size"):
+        extract(str(path), str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_absent_archive_is_an_error_with_the_next_command(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="there is no archive") as caught:
+        contents(str(tmp_path / "model.tar.gz"))
+    assert caught.value.hint == "build it: orchestrator package"
+
+
+def test_an_archive_is_never_unpacked_over_something(tmp_path: Path) -> None:
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(gzip.compress(tarred(member("a"))))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("mine")
+    with pytest.raises(ArtifactError, match="cannot be written"):
+        extract(str(path), str(tmp_path / "out"))
+    assert (tmp_path / "out" / "mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_an_ordinary_archive_of_a_stranger_is_unpacked(tmp_path: Path, form: int) -> None:
+    path = tmp_path / "model.tar.gz"
+    members = [
+        member("./", b"", type=tarfile.DIRTYPE),
+        member("./code/", b"", type=tarfile.DIRTYPE),
+        member("./code/inference.py", b"pass", mode=0o6777, uid=1000, mtime=1.5),
+        member("model.pt", b"12", uname="somebody"),
+    ]
+    path.write_bytes(gzip.compress(tarred(*members, form=form)))
+    extract(str(path), str(tmp_path / "out"))
+    assert contents(str(path)).manifest is None
+    assert (tmp_path / "out" / "code" / "inference.py").read_text() == "pass"
+    assert (tmp_path / "out" / "code" / "inference.py").stat().st_mode & 0o7777 == 0o644
+    assert (tmp_path / "out").stat().st_mode & 0o7777 == 0o700
+
+
+def test_nothing_is_written_that_could_not_be_read(tmp_path: Path) -> None:
+    for path in ("../x", "/x", "a\\b"):
+        with pytest.raises(ArtifactError, match="unusable member"):
+            write(str(tmp_path / "out"), [Member(path, b"")], [digest(Member(path, b""))])
+    zeros = Member("zeros", bytes(32 * 1024**2))
+    with pytest.raises(ArtifactError, match="200 times"):
+        write(str(tmp_path / "out"), [zeros], [digest(zeros)])
+
+
+def test_a_place_that_cannot_be_written_to_is_an_error() -> None:
+    with (
+        pytest.raises(ArtifactError, match="cannot be written"),
+        draft("/dev/null/model.tar.gz"),
+    ):
+        pass
+
+
+def test_a_file_that_has_gone_is_named() -> None:
+    with pytest.raises(ArtifactError, match="'weights' cannot be put into the archive: No such file"):
+        digest(Member("weights", "/nowhere/weights"))
+
+
+def test_a_full_disk_is_an_error_that_says_so() -> None:
+    one = Member("a", bytes(range(256)) * 8192)
+    with pytest.raises(ArtifactError, match="cannot be written: No space left on device"):
+        write("/dev/full", [one], [digest(one)])
+
+
+def test_a_file_that_changes_while_it_is_packaged_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(b"before")
+    member = Member("weights", str(tmp_path / "weights"))
+    for changed in (b"behind", b"before and after"):
+        known = digest(member)
+        (tmp_path / "weights").write_bytes(changed)
+        with pytest.raises(ArtifactError, match="'weights' changed"):
+            write(str(tmp_path / "out"), [member], [known])
+        (tmp_path / "weights").write_bytes(b"before")
+
+
+def test_nothing_in_an_archive_tells_who_made_it_or_when(tmp_path: Path) -> None:
+    path = tmp_path / "model.tar.gz"
+    members = [Member("b", b"2"), Member("a/é" + "x" * 120, b"1")]
+    write(str(path), members, [digest(one) for one in members])
+    assert path.read_bytes()[3:8] == b"\0\0\0\0\0"  # no flags, hence no name; no time
+    with tarfile.open(path) as tar:
+        assert [header.name for header in tar] == [members[1].path, "b"]
+        told = {(h.uid, h.gid, h.uname, h.gname, h.mtime, h.mode, h.type) for h in tar}
+    assert told == {(0, 0, "", "", 0, 0o644, tarfile.REGTYPE)}

@@ -1,0 +1,183 @@
+"""The spec: what may stand in it, where each value comes from, and what is said when it is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters import specfile
+from orchestrator.core.errors import SpecError
+from orchestrator.core.spec import Reference, TensorSpec
+
+SPEC = """
+version = 1
+name = "digits"
+
+[model]
+path = "model.safetensors"
+class = "src/net.py:Net"
+init_args = { hidden = 128 }
+
+[entrypoint]
+task = "image-classification"
+labels = ["0", "1"]
+
+[schema.input]
+image = { dtype = "float32", shape = [1, 28, 28] }
+
+[defaults]
+region = "eu-west-1"
+tags = { team = "ml", stage = "dev" }
+
+[defaults.endpoint]
+instance_type = "ml.m5.large"
+instance_count = 2
+
+[env.prod]
+region = "eu-central-1"
+role_arn = "arn:aws:iam::222222222222:role/x"
+tags = { stage = "prod" }
+
+[env.prod.endpoint]
+instance_count = 4
+"""
+
+
+def read(
+    folder: Path,
+    text: str = SPEC,
+    environment: str = "local",
+    flags: dict[str, str] | None = None,
+    environ: dict[str, str] | None = None,
+) -> specfile.Resolved:
+    path = folder / "orchestrator.toml"
+    path.write_text(text, "utf-8")
+    return specfile.read(path, environment, flags=flags or {}, environ=environ or {})
+
+
+def origin(resolved: specfile.Resolved, key: str) -> tuple[object, str]:
+    found = next(setting for setting in resolved.settings if setting.key == key)
+    return found.value, found.origin
+
+
+def test_a_spec_becomes_values(tmp_path: Path) -> None:
+    spec = read(tmp_path).spec
+    assert spec.root == str(tmp_path.resolve())
+    assert spec.model.class_ == Reference("src/net.py", "Net")
+    assert spec.model.class_.module == "src.net"
+    assert spec.model.init_args == (("hidden", 128),)
+    assert spec.entrypoint.inputs == (("image", TensorSpec("float32", (1, 28, 28))),)
+    assert spec.target.instance_count == 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "flags", "environ", "expected"),
+    [
+        ("prod", {"region": "us-east-2"}, {"ORCHESTRATOR_REGION": "x"}, ("us-east-2", "--region")),
+        ("prod", {}, {"ORCHESTRATOR_REGION": "us-west-1"}, ("us-west-1", "ORCHESTRATOR_REGION")),
+        ("prod", {}, {}, ("eu-central-1", "orchestrator.toml [env.prod]")),
+        ("local", {}, {"AWS_REGION": "us-west-1"}, ("eu-west-1", "orchestrator.toml [defaults]")),
+    ],
+)
+def test_a_flag_beats_a_variable_beats_the_environment_beats_the_defaults(
+    tmp_path: Path,
+    environment: str,
+    flags: dict[str, str],
+    environ: dict[str, str],
+    expected: tuple[str, str],
+) -> None:
+    resolved = read(tmp_path, environment=environment, flags=flags, environ=environ)
+    assert origin(resolved, "region") == expected
+
+
+def test_the_shells_region_is_used_by_aws_and_not_by_the_local_cloud(tmp_path: Path) -> None:
+    text = SPEC.replace('region = "eu-west-1"\n', "").replace('region = "eu-central-1"\n', "")
+    shell = {"AWS_DEFAULT_REGION": "us-west-1"}
+    prod = read(tmp_path, text, "prod", environ=shell)
+    assert origin(prod, "region") == ("us-west-1", "AWS_DEFAULT_REGION")
+    assert origin(read(tmp_path, text, environ=shell), "region") == ("eu-west-1", "built in")
+
+
+def test_an_environments_tags_are_added_to_the_defaults_and_beat_them(tmp_path: Path) -> None:
+    assert read(tmp_path, environment="prod").spec.target.tags == (("stage", "prod"), ("team", "ml"))
+
+
+def test_a_number_in_a_variable_becomes_a_number(tmp_path: Path) -> None:
+    environ = {"ORCHESTRATOR_ENDPOINT_INSTANCE_COUNT": "3"}
+    assert read(tmp_path, environ=environ).spec.target.instance_count == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "meant"),
+    [
+        (
+            "instance_count = 2",
+            "instance_cuont = 2",
+            "no key 'defaults.endpoint.instance_cuont'",
+            "instance_count",
+        ),
+        ("init_args", "init_arg", "no key 'model.init_arg'", "model.init_args"),
+        ("[model]", "[modle]", "no key 'modle'", "'model'"),
+        ("role_arn", "role_anr", "no key 'env.prod.role_anr'", "env.prod.role_arn"),
+        ("shape =", "shap =", "no key 'schema.input.image.shap'", "schema.input.image.shape"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_known_one(
+    tmp_path: Path, old: str, new: str, said: str, meant: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        read(tmp_path, SPEC.replace(old, new))
+    assert said in str(caught.value)
+    assert meant in dict(caught.value.details)["meant"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("instance_count = 2", 'instance_count = "2"', "'defaults.endpoint.instance_count' cannot be '2'"),
+        ("instance_count = 2", "instance_count = 0", "'defaults.endpoint.instance_count' cannot be 0"),
+        ('name = "digits"', 'name = "dig_its"', "'name' cannot be 'dig_its': SageMaker takes"),
+        ('name = "digits"', f'name = "{"a" * 64}"', "SageMaker takes 1 to 63"),
+        ('path = "model.safetensors"\n', "", "'model.path' is missing"),
+        ("version = 1", "version = 2", "'version' cannot be 2"),
+        ("src/net.py:Net", "src/net.py", "'model.class' cannot be 'src/net.py'"),
+        ("src/net.py:Net", "src/net.py:class", "'model.class' cannot be"),
+        ("src/net.py:Net", "../net.py:Net", "'model.class' cannot be"),
+        ("arn:aws:iam::222222222222:role/x", "admin", "'env.prod.role_arn' cannot be 'admin'"),
+        ('task = "image-classification"', 'task = "image"', "'entrypoint.task' cannot be 'image'"),
+        ("[defaults.endpoint]", "[defaults.autoscaling]\nmin = 2\n[defaults.endpoint]", "autoscaling is not"),
+        (
+            "[defaults.endpoint]",
+            '[defaults.rollout]\ntype = "canary"\n[defaults.endpoint]',
+            "'defaults.rollout.type' cannot be 'canary'",
+        ),
+        ("version = 1", "version = ", "cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_key(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in SPEC
+    with pytest.raises(SpecError) as caught:
+        read(tmp_path, SPEC.replace(old, new, 1))
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("orchestrator.toml")
+    assert caught.value.exit_code == 2
+
+
+def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=str(tmp_path)):
+        specfile.read(tmp_path / "none.toml", "local", flags={}, environ={})
+
+
+def test_an_unknown_environment_names_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="no environment 'prd'") as caught:
+        read(tmp_path, environment="prd")
+    assert dict(caught.value.details)["known"] == "local, prod"
+
+
+def test_an_unknown_container_profile_names_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="no container profile 'pytorch-9'"):
+        read(tmp_path, SPEC + '\n[container]\nprofile = "pytorch-9"\n')
+
+
+def test_the_committed_json_schema_is_the_one_of_the_code() -> None:
+    committed = Path(__file__).parents[2] / "docs" / "orchestrator.schema.json"
+    assert committed.read_text("utf-8") == specfile.schema_text()
