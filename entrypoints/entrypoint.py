@@ -76,6 +76,8 @@ class EntryPoint:
         Raises:
             ModelError: If the class makes no module, or the weights are not its own.
         """
+        if not callable(self.model):
+            raise NotAModuleError(f"{self.model!r} is no class that makes a torch.nn.Module")
         module = self.model(**self.init_args)
         if not isinstance(module, torch.nn.Module):
             raise NotAModuleError(

@@ -1,10 +1,8 @@
 """Ask the live endpoint all held-out digits, as any client would: with plain boto3.
 
-    python ask.py answers.json
-    python ask.py again.json --same-as answers.json
-
-Prints the accuracy, which has to be the one measured in process; ends with 1 if it is not, or if the answers
-are not the same as those in the file named by ``--same-as``.
+Run it as ``python ask.py answers.json``, and then as ``python ask.py again.json --same-as answers.json``. It
+prints the accuracy, which has to be the one measured in process; it ends with 1 if it is not, or if the
+answers are not the same as those in the file named by ``--same-as``.
 """
 
 import argparse
@@ -51,8 +49,9 @@ def main() -> int:
         print("the answers are " + ("the same as before" if before == found else "NOT the same as before"))
         return int(before != found)
     in_process = json.loads((HERE / "artifacts" / "metrics.json").read_text())["accuracy"]
-    print(f"{in_process:.1%} in process: " + ("equal" if abs(in_process - measured) < 1e-6 else "NOT equal"))
-    return int(abs(in_process - measured) >= 1e-6)
+    equal = round(in_process * len(found)) == round(measured * len(found))
+    print(f"{in_process:.1%} in process: " + ("equal" if equal else "NOT equal"))
+    return int(not equal)
 
 
 if __name__ == "__main__":

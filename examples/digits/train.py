@@ -1,6 +1,6 @@
 """Train the network, measure it on the held-out digits, and save weights and a golden case.
 
-    python train.py --seed 1
+Run it as ``python train.py --seed 1``.
 """
 
 import argparse

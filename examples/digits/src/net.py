@@ -7,7 +7,7 @@ from torch import nn
 class DigitsNet(nn.Module):
     """Tell handwritten digits apart.
 
-    Takes float32 images of shape (batch, 1, 28, 28) with values from 0 to 1; gives logits of shape (batch, 10).
+    Takes float32 images of shape (batch, 1, 28, 28), values from 0 to 1; gives logits of shape (batch, 10).
     """
 
     def __init__(self, hidden: int = 128) -> None:

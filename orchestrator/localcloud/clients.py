@@ -1,0 +1,46 @@
+"""The local cloud's own way to S3, IAM and CloudWatch Logs: plain boto3 clients for its own address."""
+
+import threading
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.client import BaseClient
+from botocore.config import Config
+
+from orchestrator.localcloud.defaults import ACCESS_KEY, SECRET_KEY
+from orchestrator.localcloud.world import Scope
+
+
+class Clients:
+    """Clients for the local cloud at ``url``, each made once per account and region, in any thread."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._session = boto3.Session()
+        self._made: dict[tuple[str, Scope], BaseClient] = {}
+
+    def client(self, service: str, scope: Scope) -> BaseClient:
+        """Return the client of ``service`` for the resources of ``scope``."""
+        with self._lock:
+            key = (service, scope)
+            if key not in self._made:
+                self._made[key] = self._make(service, scope)
+            return self._made[key]
+
+    def _make(self, service: str, scope: Scope) -> BaseClient:
+        client = self._session.client(
+            service,
+            endpoint_url=self._url,
+            region_name=scope.region,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            config=Config(retries={"mode": "standard", "max_attempts": 1}, proxies={}),
+        )
+
+        def name_account(request: AWSPreparedRequest, **_: Any) -> None:  # noqa: ANN401 - botocore's events
+            request.headers["x-moto-account-id"] = scope.account
+
+        client.meta.events.register("before-send", name_account)
+        return client

@@ -1,0 +1,108 @@
+"""moto behind the front: every service and operation that is not ours.
+
+The only module that knows moto. Its names are internal to moto and pinned by
+``tests/contract/test_moto_symbols.py``.
+"""
+
+import traceback
+from collections.abc import Iterable
+
+from a2wsgi import WSGIMiddleware
+from a2wsgi.wsgi_typing import Environ, StartResponse
+from moto.core.request import (
+    PRESERVED_HEADER_NAMES_ENVIRON_KEY,
+    environ_key_for_header,
+    should_preserve_original_header_name,
+)
+from moto.iam.models import get_account_id_from
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.settings import DISABLE_GLOBAL_CORS
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
+
+from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.wire import Caller, error_answer, operation_of
+
+_THREADS = 16
+_SERVER_ERROR = 500
+_FORMS_OF_ERRORS = ("json", "xml", "cbor")
+
+
+def account_of(who: Caller, header: str | None) -> str:
+    """Return the account a request is made in, as moto finds it for its own services.
+
+    Args:
+        who: The caller; keys that moto's STS handed out belong to the account of the role.
+        header: The request's ``x-moto-account-id``, which wins.
+    """
+    return header or str(get_account_id_from(who.access_key))
+
+
+class Moto:
+    """moto's server as an ASGI application whose every error is one that AWS clients understand."""
+
+    def __init__(self) -> None:
+        if not DISABLE_GLOBAL_CORS:
+            raise RuntimeError("MOTO_DISABLE_GLOBAL_CORS must be set before moto is imported")
+        self._dispatcher = DomainDispatcherApplication(create_backend_app)
+        self._application = WSGIMiddleware(self._mended, workers=_THREADS)
+
+    async def answer(self, who: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let moto answer one HTTP request.
+
+        What moto does not know it raises, or answers with a page for people and a status that clients
+        retry; both become an error that names the operation.
+        """
+        request = Request(scope)
+        answer = _Answer(send)
+        why = ""
+        try:
+            await self._application(scope, receive, answer.send)  # type: ignore[arg-type]  # its own ASGI types
+        except Exception as error:  # noqa: BLE001 - moto lets any Python error escape
+            if not isinstance(error, NotImplementedError):
+                traceback.print_exception(error)
+            why = f": {type(error).__name__}: {error}"
+        if not answer.passed_on:
+            refusal = ApiError(
+                "UnsupportedOperation",
+                f"the local cloud could not carry out {who.service or 's3'} {operation_of(request)}{why}",
+            )
+            await error_answer(refusal, request, who.service or "s3")(scope, receive, send)
+
+    def _mended(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Call moto with what the way through ASGI has lost.
+
+        Without these, metadata names lose their underscores, a body without Content-Length is stored
+        as an empty object, and an encoded slash in a key becomes a separator.
+        """
+        scope = environ["asgi.scope"]  # type: ignore[typeddict-item]  # a2wsgi's own addition
+        names = [name.decode("latin-1") for name, _ in scope["headers"]]
+        query = scope["query_string"].decode("latin-1")
+        mended = {
+            **environ,
+            "wsgi.input_terminated": True,
+            "RAW_URI": scope["raw_path"].decode("latin-1") + (f"?{query}" if query else ""),
+            PRESERVED_HEADER_NAMES_ENVIRON_KEY: {
+                environ_key_for_header(name): name
+                for name in names
+                if should_preserve_original_header_name(name)
+            },
+        }
+        answer: Iterable[bytes] = self._dispatcher(mended, start_response)
+        return answer
+
+
+class _Answer:
+    """Passes moto's answer on, unless it is a page for people that says that something broke."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.passed_on = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kind = dict(message["headers"]).get(b"content-type", b"").decode("latin-1")
+            readable = any(form in kind for form in _FORMS_OF_ERRORS)
+            self.passed_on = message["status"] < _SERVER_ERROR or readable
+        if self.passed_on:
+            await self._send(message)

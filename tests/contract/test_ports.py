@@ -1,0 +1,229 @@
+"""What the use cases rely on: the same tests for the fakes and for the real adapters on the local cloud."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.aws import Address, clients
+from orchestrator.adapters.journal import S3Journal
+from orchestrator.adapters.s3 import S3Store
+from orchestrator.adapters.sagemaker import SageMaker
+from orchestrator.core import journal
+from orchestrator.core.errors import CloudError, ConflictError, NotFoundError
+from orchestrator.core.ports import Cloud, Journal, Store
+from orchestrator.core.resources import Endpoint, EndpointStatus
+from orchestrator.core.revision import Fleet, Revision, Source, make, tags_of
+from orchestrator.localcloud.defaults import ACCESS_KEY, REGION, SECRET_KEY
+from tests.support.clouds import BUCKET, ROLE, STANDIN, TestCloud, archive, local_cloud
+from tests.support.fakes import FakeClock, FakeCloud, FakeJournal, FakeStore
+
+ARCHIVE = archive({"code/predict.py": b"pass"})
+
+
+@dataclass(frozen=True)
+class Outside:
+    """One implementation of the ports, and a way to let time pass in it."""
+
+    cloud: Cloud
+    store: Store
+    journal: Callable[[str], Journal]
+    wait: Callable[[], None]
+
+
+def fakes() -> Outside:
+    clock = FakeClock()
+    store = FakeStore()
+    shared: dict[str, list[bytes]] = {}
+
+    def journal_of(endpoint: str) -> Journal:
+        return FakeJournal(endpoint, shared.setdefault(endpoint, []))
+
+    return Outside(FakeCloud(clock), store, journal_of, lambda: clock.sleep(5))
+
+
+def adapters(cloud: TestCloud) -> Outside:
+    address = Address(region=REGION, endpoint_url=cloud.url, credentials=(ACCESS_KEY, SECRET_KEY))
+    made = clients(address)
+    store = S3Store(made, BUCKET)
+    pause = threading.Event()
+
+    def wait() -> None:
+        pause.wait(0.05)
+
+    return Outside(SageMaker(made), store, lambda endpoint: S3Journal(store, endpoint), wait)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCloud]:
+    with local_cloud(tmp_path_factory.mktemp("cloud"), STANDIN) as cloud:
+        yield cloud
+
+
+@pytest.fixture(params=["fakes", "adapters on the local cloud"])
+def outside(request: pytest.FixtureRequest) -> Outside:
+    if request.param == "fakes":
+        return fakes()
+    return adapters(request.getfixturevalue("running"))
+
+
+def revision(name: str, outside: Outside, *, count: int = 1) -> Revision:
+    """Return a revision of the endpoint ``name`` whose artifact is in the bucket."""
+    key = f"{name}/{count}/model.tar.gz"
+    outside.store.put_once(key, ARCHIVE)
+    source = Source("a" * 64, outside.store.url(key), "registry/image:1", ROLE)
+    return make(name, source, Fleet("ml.m5.large", count), tags=(("team", "ml"),), golden=None)
+
+
+def created(name: str, outside: Outside, *, count: int = 1) -> Revision:
+    wanted = revision(name, outside, count=count)
+    outside.cloud.create_model(wanted.model)
+    outside.cloud.create_endpoint_config(wanted.config)
+    return wanted
+
+
+def deployed(name: str, outside: Outside) -> Revision:
+    wanted = created(name, outside)
+    outside.cloud.create_endpoint(name, wanted.name, tags_of(name, ()))
+    settled(name, outside)
+    return wanted
+
+
+def settled(name: str, outside: Outside) -> Endpoint | None:
+    for _ in range(400):
+        found = outside.cloud.endpoint(name)
+        if found is None or found.status.settled:
+            return found
+        outside.wait()
+    raise AssertionError(f"{name} does not settle")
+
+
+def test_what_was_created_is_observed_as_it_was_asked_for(outside: Outside) -> None:
+    wanted = created("observed", outside)
+    state = outside.cloud.observe("observed")
+    assert state.models == {wanted.model}
+    assert state.configs == {wanted.config}
+    assert state.endpoint is None
+
+
+def test_creating_twice_succeeds_and_changes_nothing(outside: Outside) -> None:
+    wanted = deployed("twice", outside)
+    before = outside.cloud.observe("twice")
+    created("twice", outside)
+    outside.cloud.create_endpoint("twice", wanted.name, tags_of("twice", ()))
+    assert outside.cloud.observe("twice") == before
+
+
+def test_another_endpoints_resources_are_not_observed(outside: Outside) -> None:
+    created("mine", outside)
+    other = created("mine-too", outside)
+    names = {model.name for model in outside.cloud.observe("mine").models}
+    assert other.model.name not in names
+    assert len(names) == 1
+
+
+def test_a_new_endpoint_is_creating_and_then_in_service_on_its_config(outside: Outside) -> None:
+    wanted = created("fresh", outside)
+    outside.cloud.create_endpoint("fresh", wanted.name, tags_of("fresh", ()))
+    begun = outside.cloud.endpoint("fresh")
+    assert begun is not None
+    assert begun.status in {EndpointStatus.CREATING, EndpointStatus.IN_SERVICE}
+    found = settled("fresh", outside)
+    assert found is not None
+    assert (found.status, found.config, found.pending) == (EndpointStatus.IN_SERVICE, wanted.name, None)
+    assert found.owned
+    assert [variant.arrived for variant in found.variants] == [True]
+
+
+def test_while_updating_the_old_config_is_shown_and_the_new_one_is_pending(outside: Outside) -> None:
+    old = deployed("moving", outside)
+    new = created("moving", outside, count=2)
+    before = outside.cloud.endpoint("moving")
+    outside.cloud.update_endpoint("moving", new.name)
+    begun = outside.cloud.endpoint("moving")
+    assert begun is not None
+    assert before is not None
+    assert begun.target == new.name
+    assert begun.status is EndpointStatus.UPDATING
+    assert begun.config == old.name
+    found = settled("moving", outside)
+    assert found is not None
+    assert (found.config, found.pending) == (new.name, None)
+    assert found.last_modified > before.last_modified
+
+
+def test_an_update_to_a_config_that_does_not_exist_is_refused(outside: Outside) -> None:
+    deployed("strict", outside)
+    with pytest.raises(CloudError):
+        outside.cloud.update_endpoint("strict", "strict-000000000000")
+
+
+def test_an_endpoint_somebody_else_made_is_not_ours(outside: Outside) -> None:
+    wanted = created("foreign", outside)
+    outside.cloud.create_endpoint("foreign", wanted.name, (("team", "others"),))
+    found = settled("foreign", outside)
+    assert found is not None
+    assert not found.owned
+
+
+def test_deleting_is_complete_and_deleting_again_succeeds(outside: Outside) -> None:
+    wanted = deployed("doomed", outside)
+    outside.cloud.delete_endpoint("doomed")
+    outside.cloud.delete_endpoint("doomed")
+    assert settled("doomed", outside) is None
+    for _ in range(2):
+        outside.cloud.delete_endpoint("doomed")
+        outside.cloud.delete_endpoint_config(wanted.name)
+        outside.cloud.delete_model(wanted.model.name)
+    state = outside.cloud.observe("doomed")
+    assert (state.models, state.configs, state.endpoint) == (frozenset(), frozenset(), None)
+
+
+def test_we_know_who_we_are(outside: Outside) -> None:
+    assert outside.cloud.identity().startswith("arn:aws:")
+
+
+def test_an_object_is_stored_once(outside: Outside, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"first")
+    assert not outside.store.exists("once")
+    assert outside.store.put_once("once", str(file))
+    assert outside.store.exists("once")
+    assert not outside.store.put_once("once", b"second")
+    assert not outside.store.put_once("once", str(file))
+    assert outside.store.read("once") == b"first"
+
+
+def test_reading_what_is_not_there_is_not_found(outside: Outside) -> None:
+    with pytest.raises(NotFoundError):
+        outside.store.read("nothing")
+
+
+def test_a_journal_reads_back_in_order_across_ten_entries(outside: Outside) -> None:
+    written = outside.journal("long")
+    for number in range(12):
+        written.append(journal.STEP_STARTED, {"n": number}, by="ada", at="now")
+    entries = outside.journal("long").entries()
+    assert [entry.number for entry in entries] == list(range(1, 13))
+    assert [entry.facts["n"] for entry in entries] == list(range(12))
+
+
+def test_of_two_writers_of_one_journal_the_second_is_refused_and_writes_nothing(outside: Outside) -> None:
+    first, second = outside.journal("shared"), outside.journal("shared")
+    first.entries()
+    second.entries()
+    first.append(journal.STARTED, {"who": "first"}, by="ada", at="now")
+    with pytest.raises(ConflictError):
+        second.append(journal.STARTED, {"who": "second"}, by="bob", at="now")
+    assert [entry.facts["who"] for entry in outside.journal("shared").entries()] == ["first"]
+
+
+def test_a_writer_that_reads_again_goes_on(outside: Outside) -> None:
+    first, second = outside.journal("taking-turns"), outside.journal("taking-turns")
+    second.entries()
+    first.append(journal.STARTED, {}, by="ada", at="now")
+    second.entries()
+    second.append(journal.STARTED, {}, by="bob", at="now")
+    assert [entry.by for entry in first.entries()] == ["ada", "bob"]

@@ -1,0 +1,149 @@
+"""How a local cloud begins, is found, and ends."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.errors import MissingExtraError, OrchestratorError, PortInUseError
+from orchestrator.localcloud import lifecycle
+from tests.support.clouds import STANDIN, TestCloud, archive, await_settled, local_cloud, publish
+
+GONE_SECONDS = 20
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "state"
+    lifecycle.stop(tmp_path / "state")
+
+
+@contextlib.contextmanager
+def watched(pid: int) -> Iterator[int]:
+    """Hold a descriptor that becomes readable when the process ends, whoever its parent is."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def ends(descriptor: int) -> bool:
+    return bool(select.select([descriptor], [], [], GONE_SECONDS)[0])
+
+
+def serving_process(cloud: TestCloud) -> int:
+    """Deploy an endpoint and return the id of the process that serves it."""
+    publish(cloud, "e", archive({"answer": b"here"}))
+    cloud.client("sagemaker").create_endpoint(EndpointName="e", EndpointConfigName="e")
+    await_settled(cloud, "e")
+    answer = cloud.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName="e", Body=b"", CustomAttributes="pid"
+    )
+    return int(answer["Body"].read())
+
+
+def test_it_starts_once_is_found_and_stops(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The user's own settings must not reach it.
+    monkeypatch.setenv("AWS_PROFILE", "that-does-not-exist")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert lifecycle.running(state_dir) is None
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(lambda _: lifecycle.start(state_dir), range(2))
+    assert first == second == lifecycle.running(state_dir) == lifecycle.start(state_dir)
+    assert first.url == f"http://127.0.0.1:{first.port}"
+    assert first.log.stat().st_mode & 0o777 == 0o600
+    with watched(first.pid) as process:
+        assert lifecycle.stop(state_dir)
+        assert ends(process)
+    assert not lifecycle.stop(state_dir)
+    assert lifecycle.running(state_dir) is None
+    assert not (state_dir / lifecycle.STATE_FILE).exists()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"pid": 1, "port": "x", "url": ""}', '{"pid": 1, "port": 9, "url": "u"}']
+)
+def test_a_stale_state_file_counts_for_nothing(tmp_path: Path, content: str) -> None:
+    (tmp_path / lifecycle.STATE_FILE).write_text(content)
+    assert lifecycle.running(tmp_path) is None
+    assert not lifecycle.stop(tmp_path)
+
+
+def test_a_port_that_is_taken_is_named_and_another_is_found_when_none_was_asked_for(state_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortInUseError, match=f"port {port} on 127.0.0.1 cannot be"):
+            lifecycle.start(state_dir, port)
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrator.localcloud", "--state-dir", state_dir, "--port", str(port)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        with lifecycle.listen(None, usual=port) as found:
+            assert found.getsockname()[0] == "127.0.0.1"
+            assert found.getsockname()[1] not in {0, port}
+    assert done.returncode == 1
+    assert done.stderr == f"port {port} on 127.0.0.1 cannot be listened on: Address already in use\n"
+
+
+def test_a_start_that_fails_shows_the_last_line_of_the_log(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("in the way")
+    with pytest.raises(OrchestratorError, match="ended before it answered: FileExistsError") as caught:
+        lifecycle.start(tmp_path)
+    assert caught.value.details == (("log", str(tmp_path / lifecycle.LOG_FILE)),)
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OrchestratorError, match="file/state' cannot be used: Not a directory"):
+        lifecycle.start(tmp_path / "file" / "state")
+
+
+def test_an_absent_extra_is_named_with_the_line_that_installs_it() -> None:
+    with pytest.raises(MissingExtraError, match="'local'") as caught:
+        lifecycle.check_installed(lambda name: None if name == "a2wsgi" else name)
+    assert caught.value.hint is not None
+    assert "[local]" in caught.value.hint
+
+
+def test_finding_a_local_cloud_needs_neither_boto3_nor_moto() -> None:
+    heavy = "{'boto3', 'moto', 'starlette', 'uvicorn'}"
+    program = f"import sys, orchestrator.localcloud.lifecycle; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_sigterm_ends_its_fleets_and_removes_its_files(tmp_path: Path) -> None:
+    with local_cloud(tmp_path, STANDIN) as cloud:
+        with watched(serving_process(cloud)) as fleet, watched(cloud.pid) as process:
+            os.kill(cloud.pid, signal.SIGTERM)
+            assert ends(process)
+            assert ends(fleet)
+        assert not (tmp_path / lifecycle.STATE_FILE).exists()
+        assert not (tmp_path / "models").exists()
+
+
+def test_a_killed_local_cloud_leaves_no_process_and_the_next_one_no_files(tmp_path: Path) -> None:
+    with local_cloud(tmp_path, STANDIN) as cloud, watched(serving_process(cloud)) as fleet:
+        os.kill(cloud.pid, signal.SIGKILL)
+        assert ends(fleet)
+    assert json.loads((tmp_path / lifecycle.STATE_FILE).read_text())["pid"] == cloud.pid
+    assert lifecycle.running(tmp_path) is None
+    assert list((tmp_path / "models").iterdir())
+    with local_cloud(tmp_path, STANDIN) as cloud:
+        assert list((tmp_path / "models").iterdir()) == []
+        found = lifecycle.running(tmp_path)
+        assert found is not None
+        assert (found.pid, found.url) == (cloud.pid, cloud.url)

@@ -1,0 +1,135 @@
+"""The data plane, with fleets that are values."""
+
+import asyncio
+import json
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message
+
+from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.exchange import MAX_BODY_BYTES, Answer, BrokenAnswerError, Headers
+from orchestrator.localcloud.fleet import Place
+from orchestrator.localcloud.runtime import Runtime
+from orchestrator.localcloud.world import Scope, Variant
+
+PLACE = Place(Scope("123456789012", "eu-west-1"), "digits")
+
+
+@dataclass
+class FakeFleet:
+    """Answers with ``answer``; raises it if it is an error, and never answers if there is none."""
+
+    variant: Variant
+    answer: Answer | BrokenAnswerError | None
+
+    async def ask(self, headers: Headers, body: bytes) -> Answer:
+        if self.answer is None:
+            await asyncio.Event().wait()
+        if not isinstance(self.answer, Answer):
+            raise self.answer or BrokenAnswerError
+        return self.answer
+
+    async def stop(self, *, drain: bool) -> None:
+        raise NotImplementedError
+
+
+def fleet(answer: Answer | BrokenAnswerError | None, name: str = "primary", weight: float = 1.0) -> FakeFleet:
+    return FakeFleet(Variant(name, {}, "ml.m5.large", 1, weight, 60.0), answer)
+
+
+def invoke(
+    *fleets: FakeFleet, body: bytes = b"", method: str = "POST", kind: str = "invocations"
+) -> Response:
+    chunks = [body[start : start + 2**20] for start in range(0, len(body) or 1, 2**20)]
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": chunks.pop(0), "more_body": bool(chunks)}
+
+    connection = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": []}
+    runtime = Runtime(lambda _: fleets, lambda _: None, timeout_seconds=0.01)
+    return asyncio.run(runtime.invoke(PLACE, kind, Request(connection, receive)))
+
+
+def model_error(response: Response) -> dict[str, object]:
+    assert response.status_code == 424
+    assert response.headers["x-amzn-errortype"] == "ModelError"
+    content = json.loads(bytes(response.body))
+    assert isinstance(content, dict)
+    return content
+
+
+def test_a_servers_error_has_the_exact_form_of_aws() -> None:
+    group = "/aws/sagemaker/Endpoints/digits"
+    console = "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1"
+    assert model_error(invoke(fleet(Answer(503, (), b"busy")))) == {
+        "ErrorCode": "INTERNAL_FAILURE_FROM_MODEL",
+        "LogStreamArn": f"arn:aws:logs:eu-west-1:123456789012:log-group:{group}",
+        "Message": 'Received server error (503) from primary with message "busy". '
+        f"See {console}#logEventViewer:group={group} in account 123456789012 for more information.",
+        "OriginalMessage": "busy",
+        "OriginalStatusCode": 503,
+    }
+
+
+def test_a_clients_error_has_a_code_of_its_own() -> None:
+    assert model_error(invoke(fleet(Answer(400, (), b"?"))))["ErrorCode"] == "CLIENT_ERROR_FROM_MODEL"
+
+
+def test_a_long_message_is_cut_and_the_original_is_not() -> None:
+    content = model_error(invoke(fleet(Answer(500, (), b"x" * 5000))))
+    assert len(str(content["Message"])) == 2048
+    assert content["OriginalMessage"] == "x" * 5000
+
+
+def test_an_answer_that_does_not_come_or_breaks_has_the_status_zero() -> None:
+    late = model_error(invoke(fleet(None)))
+    assert late["OriginalStatusCode"] == 0
+    assert str(late["Message"]).startswith("Your invocation timed out while waiting for a response")
+    broken = model_error(invoke(fleet(BrokenAnswerError("connection refused"))))
+    assert (broken["OriginalStatusCode"], broken["OriginalMessage"]) == (0, "connection refused")
+
+
+def test_requests_are_shared_out_by_weight() -> None:
+    fleets = [
+        fleet(Answer(200, (), b""), name, weight) for name, weight in (("a", 3.0), ("b", 1.0), ("dark", 0.0))
+    ]
+    names = Counter(invoke(*fleets).headers["x-amzn-invoked-production-variant"] for _ in range(400))
+    assert names["dark"] == 0
+    assert 30 < names["b"] < 200 < names["a"]
+
+
+def test_without_any_weight_every_variant_gets_its_share() -> None:
+    fleets = [fleet(Answer(200, (), b""), name, 0.0) for name in "ab"]
+    names = {invoke(*fleets).headers["x-amzn-invoked-production-variant"] for _ in range(100)}
+    assert names == {"a", "b"}
+
+
+def test_only_headers_that_aws_names_come_back() -> None:
+    headers = (("content-type", "a/b"), ("x-amzn-sagemaker-custom-attributes", "c"), ("set-cookie", "d"))
+    returned = invoke(fleet(Answer(200, headers, b""))).headers
+    assert (returned["content-type"], returned["x-amzn-sagemaker-custom-attributes"]) == ("a/b", "c")
+    assert "set-cookie" not in returned
+
+
+def test_an_endpoint_without_fleets_is_not_found() -> None:
+    with pytest.raises(ApiError, match="Endpoint digits of account 123456789012 not found") as caught:
+        invoke()
+    assert (caught.value.code, caught.value.status) == ("ValidationError", 400)
+
+
+def test_a_body_of_25_megabytes_passes_and_one_more_byte_does_not() -> None:
+    answer = fleet(Answer(200, (), b"ok"))
+    assert invoke(answer, body=bytes(MAX_BODY_BYTES)).status_code == 200
+    with pytest.raises(ApiError) as caught:
+        invoke(answer, body=bytes(MAX_BODY_BYTES + 1))
+    assert caught.value.status == 413
+
+
+def test_another_method_is_refused() -> None:
+    with pytest.raises(ApiError) as caught:
+        invoke(fleet(None), method="GET")
+    assert caught.value.status == 405

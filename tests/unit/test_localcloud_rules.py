@@ -1,0 +1,432 @@
+"""The rules of models, endpoint configs and endpoints, with a clock that is a number."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from orchestrator.localcloud import endpoints
+from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.operations import is_ours, perform
+from orchestrator.localcloud.validation import check, sagemaker
+from orchestrator.localcloud.world import Content, Scope, World
+
+SCOPE = Scope("123456789012", "eu-west-1")
+ARN = "arn:aws:sagemaker:eu-west-1:123456789012"
+CONTAINER = {"Image": "image:1", "ModelDataUrl": "s3://bucket/model.tar.gz"}
+VARIANT = {
+    "VariantName": "primary",
+    "ModelName": "m",
+    "InstanceType": "ml.m7i.large",
+    "InitialInstanceCount": 2,
+}
+
+
+@dataclass
+class Account:
+    """An account whose time passes by one second with each call."""
+
+    world: World = field(default_factory=lambda: World(SCOPE))
+    now: float = 1000.0
+
+    def call(self, operation: str, **request: Any) -> Content:  # noqa: ANN401 - JSON
+        self.now += 1
+        outcome = perform(self.world, operation, check(operation, request), self.now)
+        self.world = outcome.world
+        return outcome.answer
+
+    def arrive(self, name: str = "e") -> None:
+        self.now += 1
+        self.world = endpoints.arrived(self.world, name, self.now)
+
+    def fail(self, name: str = "e") -> None:
+        self.now += 1
+        self.world = endpoints.failed(self.world, name, "it did not come up", self.now)
+
+    def described(self, name: str = "e") -> Content:
+        return self.call("DescribeEndpoint", EndpointName=name)
+
+
+@pytest.fixture
+def account() -> Account:
+    """An account with a model ``m`` and the endpoint configs ``c`` and ``d`` of it."""
+    made = Account()
+    made.call("CreateModel", ModelName="m", PrimaryContainer=CONTAINER)
+    for name in ("c", "d"):
+        made.call("CreateEndpointConfig", EndpointConfigName=name, ProductionVariants=[VARIANT])
+    return made
+
+
+@pytest.fixture
+def serving(account: Account) -> Account:
+    """The same with an endpoint ``e`` that is InService on ``c``."""
+    account.call("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+    account.arrive()
+    return account
+
+
+def refusal(account: Account, operation: str, **request: Any) -> ApiError:  # noqa: ANN401 - JSON
+    before = account.world
+    with pytest.raises(ApiError) as caught:
+        account.call(operation, **request)
+    assert account.world == before
+    return caught.value
+
+
+def test_an_endpoint_is_creating_until_it_arrives(account: Account) -> None:
+    answer = account.call("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+    assert answer == {"EndpointArn": f"{ARN}:endpoint/e"}
+    creating = account.described()
+    assert creating["EndpointStatus"] == "Creating"
+    assert creating["PendingDeploymentSummary"]["EndpointConfigName"] == "c"
+    assert "ProductionVariants" not in creating
+    account.arrive()
+    arrived = account.described()
+    assert arrived["EndpointStatus"] == "InService"
+    assert arrived["LastModifiedTime"] > creating["LastModifiedTime"]
+    assert "PendingDeploymentSummary" not in arrived
+    assert "FailureReason" not in arrived
+
+
+def test_a_variant_that_serves_has_what_was_asked_for(serving: Account) -> None:
+    (variant,) = serving.described()["ProductionVariants"]
+    (image,) = variant.pop("DeployedImages")
+    assert image["SpecifiedImage"] == "image:1"
+    assert variant == {
+        "VariantName": "primary",
+        "CurrentWeight": 1.0,
+        "DesiredWeight": 1.0,
+        "CurrentInstanceCount": 2,
+        "DesiredInstanceCount": 2,
+    }
+
+
+def test_an_updating_endpoint_shows_the_config_it_serves_and_the_other_as_pending(serving: Account) -> None:
+    before = serving.described()
+    serving.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
+    updating = serving.described()
+    assert updating["EndpointStatus"] == "Updating"
+    assert updating["EndpointConfigName"] == "c"
+    assert updating["PendingDeploymentSummary"]["EndpointConfigName"] == "d"
+    assert updating["LastModifiedTime"] > before["LastModifiedTime"]
+    serving.arrive()
+    assert serving.described()["EndpointConfigName"] == "d"
+
+
+def test_a_failed_update_returns_in_silence(serving: Account) -> None:
+    serving.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
+    updating = serving.described()
+    serving.fail()
+    after = serving.described()
+    assert (after["EndpointStatus"], after["EndpointConfigName"]) == ("InService", "c")
+    assert after["LastModifiedTime"] > updating["LastModifiedTime"]
+    assert "FailureReason" not in after
+    assert "PendingDeploymentSummary" not in after
+
+
+def test_the_moment_of_the_last_change_advances_even_if_the_clock_does_not(serving: Account) -> None:
+    before = serving.described()["LastModifiedTime"]
+    request = {"EndpointName": "e", "EndpointConfigName": "d"}
+    after = perform(serving.world, "UpdateEndpoint", request, 0.0).world
+    assert after.endpoints["e"].modified > before
+
+
+def test_a_failed_creation_says_why_and_can_only_be_deleted(account: Account) -> None:
+    account.call("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+    account.fail()
+    described = account.described()
+    assert (described["EndpointStatus"], described["FailureReason"]) == ("Failed", "it did not come up")
+    error = refusal(account, "UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
+    assert "DeleteEndpoint is the only operation" in error.message
+    account.call("DeleteEndpoint", EndpointName="e")
+    assert account.described()["EndpointStatus"] == "Deleting"
+    account.world = endpoints.gone(account.world, "e")
+    assert refusal(account, "DescribeEndpoint", EndpointName="e").code == "ValidationException"
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "kind"),
+    [
+        ("CreateModel", {"ModelName": "m", "PrimaryContainer": CONTAINER}, 'model "{}:model/m"'),
+        (
+            "CreateEndpointConfig",
+            {"EndpointConfigName": "c", "ProductionVariants": [VARIANT]},
+            'endpoint configuration "{}:endpoint-config/c"',
+        ),
+        ("CreateEndpoint", {"EndpointName": "e", "EndpointConfigName": "c"}, 'endpoint "{}:endpoint/e"'),
+        ("CreateEndpoint", {"EndpointName": "E", "EndpointConfigName": "c"}, 'endpoint "{}:endpoint/e"'),
+    ],
+)
+def test_a_name_is_taken_once(
+    serving: Account, operation: str, request_: dict[str, object], kind: str
+) -> None:
+    error = refusal(serving, operation, **request_)
+    assert error.message == f"Cannot create already existing {kind.format(ARN)}."
+    assert error.code == "ValidationException"
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "missing"),
+    [
+        ("DescribeModel", {"ModelName": "x"}, 'model "{}:model/x"'),
+        ("DeleteModel", {"ModelName": "x"}, 'model "{}:model/x"'),
+        (
+            "CreateEndpointConfig",
+            {"EndpointConfigName": "y", "ProductionVariants": [{**VARIANT, "ModelName": "x"}]},
+            'model "{}:model/x"',
+        ),
+        (
+            "DeleteEndpointConfig",
+            {"EndpointConfigName": "x"},
+            'endpoint configuration "{}:endpoint-config/x"',
+        ),
+        (
+            "CreateEndpoint",
+            {"EndpointName": "n", "EndpointConfigName": "x"},
+            'endpoint configuration "{}:endpoint-config/x"',
+        ),
+        (
+            "UpdateEndpoint",
+            {"EndpointName": "e", "EndpointConfigName": "x"},
+            'endpoint configuration "{}:endpoint-config/x"',
+        ),
+        ("UpdateEndpoint", {"EndpointName": "x", "EndpointConfigName": "c"}, 'endpoint "{}:endpoint/x"'),
+        ("DescribeEndpoint", {"EndpointName": "E"}, 'endpoint "{}:endpoint/E"'),
+        ("ListTags", {"ResourceArn": f"{ARN}:endpoint/x"}, 'endpoint "{}:endpoint/x"'),
+    ],
+)
+def test_what_is_missing_is_named_by_its_arn(
+    serving: Account, operation: str, request_: dict[str, object], missing: str
+) -> None:
+    assert refusal(serving, operation, **request_).message == f"Could not find {missing.format(ARN)}."
+
+
+def test_a_moving_endpoint_is_left_alone(serving: Account) -> None:
+    serving.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
+    text = f'Cannot update in-progress endpoint "{ARN}:endpoint/e".'
+    again = refusal(serving, "UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
+    assert again.message == text
+    assert refusal(serving, "DeleteEndpoint", EndpointName="e").message == text
+    serving.arrive()
+    serving.call("DeleteEndpoint", EndpointName="e")
+    assert refusal(serving, "DeleteEndpoint", EndpointName="e").message == text
+
+
+def test_an_update_needs_the_config_that_serves_now(serving: Account) -> None:
+    serving.call("DeleteEndpointConfig", EndpointConfigName="c")
+    error = refusal(serving, "UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
+    assert error.message == f'Could not find endpoint configuration "{ARN}:endpoint-config/c".'
+
+
+def test_models_and_configs_in_use_may_be_deleted_as_on_aws(serving: Account) -> None:
+    serving.call("DeleteEndpointConfig", EndpointConfigName="c")
+    serving.call("DeleteModel", ModelName="m")
+    assert serving.described()["EndpointStatus"] == "InService"
+
+
+def test_an_update_keeps_the_names_of_the_variants(serving: Account) -> None:
+    other = [{**VARIANT, "VariantName": "other"}]
+    serving.call("CreateEndpointConfig", EndpointConfigName="o", ProductionVariants=other)
+    error = refusal(serving, "UpdateEndpoint", EndpointName="e", EndpointConfigName="o")
+    assert "variant names" in error.message
+
+
+def test_two_variants_of_one_name_are_refused(account: Account) -> None:
+    error = refusal(
+        account, "CreateEndpointConfig", EndpointConfigName="t", ProductionVariants=[VARIANT, VARIANT]
+    )
+    assert '"primary"' in error.message
+
+
+def test_retained_properties_come_from_the_endpoint(serving: Account) -> None:
+    bigger = [{**VARIANT, "InitialInstanceCount": 9, "InitialVariantWeight": 0.5}]
+    serving.call("CreateEndpointConfig", EndpointConfigName="b", ProductionVariants=bigger)
+    serving.call(
+        "UpdateEndpoint",
+        EndpointName="e",
+        EndpointConfigName="b",
+        RetainAllVariantProperties=True,
+        ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredWeight"}],
+    )
+    serving.arrive()
+    (variant,) = serving.described()["ProductionVariants"]
+    assert (variant["DesiredInstanceCount"], variant["DesiredWeight"]) == (2, 0.5)
+
+
+def routing(kind: str, **policy: object) -> dict[str, object]:
+    size = {"CANARY": "CanarySize", "LINEAR": "LinearStepSize"}.get(kind)
+    traffic: dict[str, object] = {"Type": kind, "WaitIntervalInSeconds": 3}
+    if size:
+        traffic[size] = {"Type": "CAPACITY_PERCENT", "Value": 10}
+    return {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": traffic, **policy}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "named"),
+    [
+        (routing("CANARY"), "CANARY"),
+        (routing("LINEAR"), "LINEAR"),
+        (routing("ALL_AT_ONCE", MaximumExecutionTimeoutInSeconds=600), "MaximumExecutionTimeout"),
+        ({**routing("ALL_AT_ONCE"), "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "a"}]}}, "alarms"),
+        (
+            {
+                "RollingUpdatePolicy": {
+                    "MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+                    "WaitIntervalInSeconds": 0,
+                }
+            },
+            "RollingUpdatePolicy",
+        ),
+    ],
+)
+def test_a_rollout_we_do_not_do_is_refused_by_name(
+    serving: Account, policy: dict[str, object], named: str
+) -> None:
+    error = refusal(
+        serving, "UpdateEndpoint", EndpointName="e", EndpointConfigName="d", DeploymentConfig=policy
+    )
+    assert error.code == "UnsupportedOperation"
+    assert named in error.message
+    assert "nothing has changed" in error.message
+
+
+def test_all_at_once_is_shown_once_it_has_arrived_and_can_be_retained(serving: Account) -> None:
+    policy = routing("ALL_AT_ONCE", TerminationWaitInSeconds=4)
+    serving.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="d", DeploymentConfig=policy)
+    assert "LastDeploymentConfig" not in serving.described()
+    serving.arrive()
+    assert serving.described()["LastDeploymentConfig"] == policy
+    assert endpoints.bake_seconds(policy) == 7.0
+    serving.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="c", RetainDeploymentConfig=True)
+    serving.arrive()
+    assert serving.described()["LastDeploymentConfig"] == policy
+
+
+SERVERLESS = {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
+CAPTURE = {
+    "EnableCapture": True,
+    "InitialSamplingPercentage": 100,
+    "DestinationS3Uri": "s3://b/p",
+    "CaptureOptions": [{"CaptureMode": "Input"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "variant", "named"),
+    [
+        (
+            {},
+            {"VariantName": "primary", "ModelName": "m", "ServerlessConfig": SERVERLESS},
+            "ServerlessConfig",
+        ),
+        ({}, {"VariantName": "primary", "InstanceType": "ml.m5.large"}, "inference components"),
+        ({"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/p"}}}, VARIANT, "AsyncInference"),
+        (
+            {"ShadowProductionVariants": [{**VARIANT, "VariantName": "s"}]},
+            VARIANT,
+            "ShadowProductionVariants",
+        ),
+        ({"DataCaptureConfig": CAPTURE}, VARIANT, "DataCaptureConfig"),
+        ({}, {**VARIANT, "ManagedInstanceScaling": {"Status": "ENABLED"}}, "ManagedInstanceScaling"),
+    ],
+)
+def test_a_config_we_cannot_serve_is_kept_but_not_deployed(
+    account: Account, config: dict[str, object], variant: dict[str, object], named: str
+) -> None:
+    content = {"EndpointConfigName": "u", "ProductionVariants": [variant], **config}
+    account.call("CreateEndpointConfig", **content)
+    assert account.call("DescribeEndpointConfig", EndpointConfigName="u").items() >= content.items()
+    error = refusal(account, "CreateEndpoint", EndpointName="e", EndpointConfigName="u")
+    assert error.code == "UnsupportedOperation"
+    assert named in error.message
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ({"Containers": [CONTAINER, CONTAINER]}, "pipelines"),
+        ({"PrimaryContainer": {**CONTAINER, "Mode": "MultiModel"}}, "multi-model"),
+        ({"PrimaryContainer": {"Image": "i"}}, "without ModelDataUrl"),
+        ({"PrimaryContainer": {"ModelPackageName": "p/1"}}, "ModelPackageName"),
+    ],
+)
+def test_a_model_we_cannot_serve_is_kept_but_not_deployed(
+    account: Account, model: dict[str, object], named: str
+) -> None:
+    account.call("CreateModel", ModelName="odd", **model)
+    variants = [{**VARIANT, "ModelName": "odd"}]
+    account.call("CreateEndpointConfig", EndpointConfigName="u", ProductionVariants=variants)
+    assert named in refusal(account, "CreateEndpoint", EndpointName="e", EndpointConfigName="u").message
+
+
+def test_a_model_needs_exactly_one_way_to_say_what_it_runs_in(account: Account) -> None:
+    assert "Exactly one" in refusal(account, "CreateModel", ModelName="none").message
+    both = {"PrimaryContainer": CONTAINER, "Containers": [CONTAINER]}
+    assert "Exactly one" in refusal(account, "CreateModel", ModelName="both", **both).message
+
+
+def test_weights_of_many_variants_are_refused_until_they_are_built(serving: Account) -> None:
+    error = refusal(
+        serving,
+        "UpdateEndpointWeightsAndCapacities",
+        EndpointName="e",
+        DesiredWeightsAndCapacities=[{"VariantName": "primary", "DesiredWeight": 0.0}],
+    )
+    assert error.code == "UnsupportedOperation"
+
+
+def test_tags_are_kept_by_key_and_die_with_their_resource(account: Account) -> None:
+    tags = [{"Key": "team", "Value": "ml"}]
+    account.call("CreateModel", ModelName="t", PrimaryContainer=CONTAINER, Tags=tags)
+    arn = f"{ARN}:model/t"
+    assert "Tags" not in account.call("DescribeModel", ModelName="t")
+    account.call("AddTags", ResourceArn=arn, Tags=[{"Key": "team", "Value": "x"}, {"Key": "b", "Value": ""}])
+    listed = account.call("ListTags", ResourceArn=arn)["Tags"]
+    assert listed == [{"Key": "team", "Value": "x"}, {"Key": "b", "Value": ""}]
+    account.call("DeleteTags", ResourceArn=arn, TagKeys=["b", "absent"])
+    assert account.call("ListTags", ResourceArn=arn)["Tags"] == [{"Key": "team", "Value": "x"}]
+    account.call("DeleteModel", ModelName="t")
+    account.call("CreateModel", ModelName="t", PrimaryContainer=CONTAINER)
+    assert account.call("ListTags", ResourceArn=arn)["Tags"] == []
+    twice = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]
+    assert "Duplicate" in refusal(account, "AddTags", ResourceArn=arn, Tags=twice).message
+
+
+def test_tags_of_other_resources_are_not_ours() -> None:
+    assert is_ours("ListTags", {"ResourceArn": f"{ARN}:endpoint-config/c"})
+    assert not is_ours("ListTags", {"ResourceArn": f"{ARN}:model-package-group/g"})
+    assert not is_ours("ListTags", {})
+    assert not is_ours("CreateTrainingJob", {})
+
+
+def test_every_member_of_create_comes_back_from_describe(account: Account) -> None:
+    model = {
+        "ModelName": "whole",
+        "Containers": [{**CONTAINER, "Environment": {"A": "1", "B": ""}, "ContainerHostname": "first"}],
+        "InferenceExecutionConfig": {"Mode": "Serial"},
+        "ExecutionRoleArn": "arn:aws:iam::123456789012:role/r",
+        "VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]},
+        "EnableNetworkIsolation": True,
+    }
+    account.call("CreateModel", **model)
+    described = dict(account.call("DescribeModel", ModelName="whole"))
+    assert described.pop("ModelArn") == f"{ARN}:model/whole"
+    assert described.pop("CreationTime") > 1000.0
+    assert described == model
+    dark = {**VARIANT, "InitialVariantWeight": 0.0, "VolumeSizeInGB": 5, "EnableSSMAccess": False}
+    config = {
+        "EndpointConfigName": "whole",
+        "ProductionVariants": [{**dark, "RoutingConfig": {"RoutingStrategy": "RANDOM"}}],
+        "KmsKeyId": "alias/k",
+        "ExecutionRoleArn": "arn:aws:iam::123456789012:role/r",
+        "EnableNetworkIsolation": False,
+        "DataCaptureConfig": {**CAPTURE, "EnableCapture": False},
+    }
+    account.call("CreateEndpointConfig", **config)
+    assert account.call("DescribeEndpointConfig", EndpointConfigName="whole").items() >= config.items()
+
+
+@pytest.mark.parametrize("resource", ["Model", "EndpointConfig"])
+def test_describe_has_a_member_for_all_that_create_takes(resource: str) -> None:
+    made = set(sagemaker().operation_model(f"Create{resource}").input_shape.members) - {"Tags"}
+    assert made <= set(sagemaker().operation_model(f"Describe{resource}").output_shape.members)
