@@ -20,6 +20,9 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from botocore.exceptions import (
+    ConnectionError as NoConnectionError,
+)
 
 from orchestrator.core.errors import CloudError, DeniedError, NotFoundError, ThrottledError
 
@@ -86,9 +89,12 @@ def clients(address: Address) -> Clients:
                 hint=_CREDENTIALS_HINT,
             )
 
+    # botocore would send requests for 127.0.0.1 to HTTP_PROXY unless NO_PROXY names it.
+    config = _CONFIG.merge(Config(proxies={})) if address.endpoint_url else _CONFIG
+
     def client(service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes at run time
         return session.client(
-            service, region_name=address.region, endpoint_url=address.endpoint_url, config=_CONFIG
+            service, region_name=address.region, endpoint_url=address.endpoint_url, config=config
         )
 
     return client
@@ -129,7 +135,7 @@ def translated(doing: str) -> Iterator[None]:
         raise DeniedError(f"{doing}: {_text(error)}", hint=_CREDENTIALS_HINT) from error
     except (TokenRetrievalError, UnauthorizedSSOTokenError) as error:
         raise DeniedError(f"{doing}: {_text(error)}", hint="aws sso login") from error
-    except HTTPClientError as error:
+    except (HTTPClientError, NoConnectionError) as error:
         raise CloudError(
             f"{doing}: AWS could not be reached",
             details=[("cause", _text(error))],

@@ -74,7 +74,6 @@ def _done(prepared: Prepared) -> str:
     change = prepared.change
     if change.revision is None:
         return f"{change.verb} of '{change.endpoint}': done"
-    answered = (
-        f"and answers {len(change.cases)} golden cases" if change.cases else "but no answer was checked"
-    )
+    count = len(change.cases)
+    answered = f"and answers {render.counted(count, 'golden case')}" if count else "but no answer was checked"
     return f"endpoint '{change.endpoint}' serves '{change.revision.name}' {answered}"

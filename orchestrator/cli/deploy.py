@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli import carrying, wiring
+from orchestrator.cli import carrying, render, wiring
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.usecases.deploy import publish
@@ -48,5 +48,5 @@ def command(options: Options, reason: str, timeout: float) -> None:
 
 
 def _uploaded(release: Release) -> str:
-    size = Path(release.archive.path).stat().st_size / 1e6
-    return f"uploaded {size:.1f} MB to {release.revision.model.artifact}"
+    size = render.size(Path(release.archive.path).stat().st_size)
+    return f"uploaded {size} to {release.revision.model.artifact}"

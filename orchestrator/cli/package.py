@@ -43,7 +43,6 @@ def command(options: Options, out: str | None) -> None:
         "golden_cases": len(cases),
     }
     terminal.detail(render.table([(file.path, str(file.size_bytes)) for file in built.manifest.files]))
-    asked = f", {len(cases)} golden case{'s' * (len(cases) > 1)} answered" if cases else ", no golden cases"
-    terminal.result(
-        f"{built.path}: {built.identity[:12]}, {len(built.manifest.files) + 1} files{asked}", document
-    )
+    asked = f"{render.counted(len(cases), 'golden case')} answered" if cases else "no golden cases"
+    files = render.counted(len(built.manifest.files) + 1, "file")
+    terminal.result(f"{built.path}: {built.identity[:12]}, {files}, {asked}", document)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from orchestrator.cli.render import counted
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core.steps import Step, describe
 
@@ -38,7 +39,7 @@ class TerminalProgress:
         """Announce the golden cases."""
         self._terminal.status("")
         if cases:
-            self._terminal.say(f"      asking {len(cases)} golden case{'s' * (len(cases) > 1)}")
+            self._terminal.say(f"      asking {counted(len(cases), 'golden case')}")
         else:
             self._terminal.say(
                 "      no golden cases: in service, but no answer has been checked", style="yellow"

@@ -123,6 +123,27 @@ def deployment_document(attempt: Deployment) -> dict[str, object]:
     }
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "golden case"), counted(2, "golden case")
+    ('1 golden case', '2 golden cases')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def size(count_bytes: int) -> str:
+    """Return a size in a unit that people can read.
+
+    >>> size(17_000), size(1_640_000), size(2_500_000_000)
+    ('17 kB', '1.6 MB', '2.5 GB')
+    """
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if count_bytes >= factor:
+            return f"{count_bytes / factor:.1f} {unit}"
+    return f"{count_bytes / 1e3:.0f} kB"
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Return rows with their columns aligned; the last column is as long as it is."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]

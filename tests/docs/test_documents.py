@@ -1,0 +1,295 @@
+"""What the documents name is there: files, anchors, commands, options, keys, codes."""
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from orchestrator.adapters import specfile
+from orchestrator.cli import boundary, plan
+from orchestrator.cli.main import cli
+from orchestrator.core import errors, journal, revision
+from orchestrator.usecases import explain
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
+_NOT_OURS = {"build", "dist", "node_modules"}
+_MAX_LINE = 120
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+_CODE = re.compile(r"`([^`\n]+)`")
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+_EXECUTABLE = {"sh", "console"}
+_FOLDERS = ("orchestrator/", "entrypoints/", "templates/", "examples/", "tests/", "docs/", "infra/")
+
+
+def documents() -> Iterator[Path]:
+    for folder, inner, files in os.walk(ROOT):
+        inner[:] = [name for name in inner if not name.startswith(".") and name not in _NOT_OURS]
+        yield from (Path(folder) / name for name in sorted(files) if name.endswith(".md"))
+
+
+DOCUMENTS = sorted(documents())
+NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
+
+
+def prose(path: Path) -> str:
+    """Return a document without its fenced blocks."""
+    return _FENCE.sub("", path.read_text("utf-8"))
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors that GitHub gives to a document's headings."""
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(prose(path)))
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
+def rows(path: Path, first: str) -> list[list[str]]:
+    """Return the cells of every table in ``path`` whose first heading is ``first``."""
+    found: list[list[str]] = []
+    inside = False
+    for line in path.read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+        if not cells:
+            inside = False
+        elif cells[0] == first:
+            inside = True
+        elif inside and not set(line) <= {"|", "-", " "}:
+            found.append(cells)
+    return found
+
+
+def codes(text: str) -> list[str]:
+    return _CODE.findall(text)
+
+
+@each_document
+def test_every_link_leads_somewhere(path: Path) -> None:
+    broken = []
+    for link in _LINK.findall(prose(path)):
+        target, _, anchor = link.partition("#")
+        if "://" in target:
+            continue
+        found = path.parent / target if target else path
+        if not found.exists() or (anchor and anchor not in anchors(found)):
+            broken.append(link)
+    assert not broken
+
+
+@each_document
+def test_every_file_that_is_named_exists(path: Path) -> None:
+    named = [text for text in codes(prose(path)) if text.startswith(_FOLDERS)]
+    missing = [text for text in named if re.fullmatch(r"[\w./-]+", text) and not (ROOT / text).exists()]
+    assert not missing
+
+
+@each_document
+def test_no_line_is_too_long_to_read(path: Path) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    assert [number for number, line in enumerate(lines, start=1) if len(line) > _MAX_LINE] == []
+
+
+def commands(
+    command: click.Command = cli, names: tuple[str, ...] = ()
+) -> Iterator[tuple[str, click.Command]]:
+    """Yield every command that does something, with its whole name."""
+    if not isinstance(command, click.Group):
+        yield " ".join(names), command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from commands(found, (*names, name))
+
+
+COMMANDS = dict(commands())
+
+
+def options(command: click.Command) -> set[str]:
+    """Return every spelling of the command's options, ``--help`` excepted."""
+    given = (parameter for parameter in command.params if isinstance(parameter, click.Option))
+    return {spelling for option in given for spelling in option.opts}
+
+
+COMMON = options(cli) - {"--version"}
+
+
+def invocations(path: Path) -> Iterator[str]:
+    """Yield what follows ``orchestrator`` wherever a document shows it as something to type."""
+    text = path.read_text("utf-8")
+    lines = [
+        line for kind, block in _FENCE.findall(text) if kind in _EXECUTABLE for line in block.splitlines()
+    ]
+    for line in [*lines, *codes(prose(path))]:
+        yield from re.findall(r"(?:^|[$ (])orchestrator +([a-z-][^|&;()]*)", line.partition("  #")[0])
+
+
+def problem(invocation: str) -> str:
+    """Return what a line that was shown names and does not exist; empty if nothing."""
+    words = invocation.split()
+    before = [word for word in words if word.startswith("-")]
+    plain = [word for word in words if not word.startswith("-")]
+    name = next((" ".join(plain[:count]) for count in (2, 1) if " ".join(plain[:count]) in COMMANDS), "")
+    if not name:
+        groups = {known.partition(" ")[0] for known in COMMANDS}
+        known = not plain or plain[0] in groups or plain[0].isupper()
+        return "" if known else f"there is no command: {invocation}"
+    there = options(COMMANDS[name]) | {"--help"}
+    unknown = [word for word in before if word.partition("=")[0] not in there]
+    return f"{name} has no {unknown[0]}" if unknown else ""
+
+
+@each_document
+def test_every_command_that_is_shown_exists_with_its_options(path: Path) -> None:
+    assert [found for found in map(problem, invocations(path)) if found] == []
+
+
+def test_a_command_that_does_not_exist_is_noticed() -> None:
+    assert problem("deploi --env prod") == "there is no command: deploi --env prod"
+    assert problem("deploy --evn prod") == "deploy has no --evn"
+    assert problem("local-cloud stop --quiet") == ""
+
+
+def sections(path: Path) -> dict[str, str]:
+    """Return the text below each second-level heading."""
+    parts = re.split(r"^## +(.*)$", path.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def signature(name: str) -> str:
+    """Return the heading that a command has in its reference."""
+    arguments = [item for item in COMMANDS[name].params if isinstance(item, click.Argument)]
+    spelt = (str(item.name).upper() if item.required else f"[{str(item.name).upper()}]" for item in arguments)
+    return f"`{' '.join([name, *spelt])}`"
+
+
+def listed_options(section: str) -> set[str]:
+    first_cells = (line.split("|")[1] for line in section.splitlines() if line.startswith("|"))
+    return {spelling for cell in first_cells for spelling in codes(cell) if spelling.startswith("-")}
+
+
+def test_the_reference_has_every_command_and_no_other() -> None:
+    described = {title for title in sections(REFERENCE / "commands.md") if title.startswith("`")}
+    assert described == {signature(name) for name in COMMANDS}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_reference_lists_a_commands_own_options(name: str) -> None:
+    section = sections(REFERENCE / "commands.md")[signature(name)]
+    assert listed_options(section) == options(COMMANDS[name]) - COMMON
+
+
+def test_the_reference_lists_the_common_options() -> None:
+    section = sections(REFERENCE / "commands.md")["Common options"]
+    assert listed_options(section) == COMMON
+    without = {name for name, command in COMMANDS.items() if not options(command) >= COMMON}
+    assert without == set()
+
+
+def kinds(error: type[errors.OrchestratorError]) -> Iterator[type[errors.OrchestratorError]]:
+    """Yield every kind of error that a user can see."""
+    yield error
+    for kind in error.__subclasses__():
+        yield from kinds(kind)
+
+
+def test_the_exit_codes_are_those_of_the_code() -> None:
+    assert explain.NotVerifiedError in set(kinds(errors.OrchestratorError))
+    expected: dict[int, set[str]] = {
+        0: set(),
+        plan.CHANGES: set(),
+        boundary.USAGE: {"usage"},
+        boundary.BUG: {"bug"},
+        boundary.INTERRUPTED: set(),
+    }
+    for kind in kinds(errors.OrchestratorError):
+        if kind.__module__.startswith("orchestrator."):
+            expected.setdefault(kind.exit_code, set()).add(kind.code)
+    table = rows(REFERENCE / "exit-codes.md", "code")
+    assert {int(cells[0]): set(codes(cells[1])) for cells in table} == expected
+
+
+def schema_keys(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted keys of a JSON Schema; NAME stands for a name that the user gives."""
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    inner = dict(schema.get("properties", {}))
+    additional = schema.get("additionalProperties")
+    if isinstance(additional, dict) and "$ref" in additional:
+        inner["NAME"] = additional
+    if not inner:
+        yield prefix
+    for key, value in inner.items():
+        yield from schema_keys(value, definitions, f"{prefix}.{key}" if prefix else key)
+
+
+def test_the_keys_of_the_spec_are_those_of_the_schema() -> None:
+    schema = json.loads((ROOT / "docs" / "orchestrator.schema.json").read_text("utf-8"))
+    keys = set(schema_keys(schema, schema["$defs"]))
+    environment = {key for key in keys if key.startswith("env.NAME.")}
+    defaults = {key for key in keys if key.startswith("defaults.")}
+    assert {key.removeprefix("env.NAME.") for key in environment} == {
+        key.removeprefix("defaults.") for key in defaults
+    }
+    documented = {codes(cells[0])[0] for cells in rows(REFERENCE / "spec.md", "key")}
+    assert documented == keys - environment | {"env.NAME"}
+
+
+def test_the_committed_schema_is_the_one_the_code_makes() -> None:
+    committed = (ROOT / "docs" / "orchestrator.schema.json").read_text("utf-8")
+    assert committed == specfile.schema_text()
+
+
+def test_the_journals_kinds_and_facts_are_those_of_the_code() -> None:
+    entries = rows(REFERENCE / "journal.md", "kind")
+    assert {codes(cells[0])[0] for cells in entries} == {
+        journal.STARTED,
+        journal.FINISHED,
+        journal.STEP_STARTED,
+        journal.STEP_FINISHED,
+        journal.STEP_FAILED,
+    }
+    keys = {codes(cells[0])[0] for cells in rows(REFERENCE / "journal.md", "key")}
+    entry = journal.Entry(1, journal.GENESIS, "", "", journal.STARTED, {})
+    assert keys == set(json.loads(journal.encode(entry)))
+
+
+def test_the_fingerprints_header_is_the_one_that_is_documented() -> None:
+    text = (ROOT / "docs" / "explanation" / "how-a-deployment-works.md").read_text("utf-8")
+    shown = re.search(r"^(X-[\w-]+): (orchestrator-model=)<16 hexadecimal digits>$", text, re.MULTILINE)
+    assert shown is not None
+    assert shown[1] == revision.CUSTOM_ATTRIBUTES
+    assert revision.fingerprint_of(f"{shown[2]}{'0' * 16}") == "0" * 16
+
+
+@pytest.mark.parametrize("path", ADRS, ids=[path.name for path in ADRS])
+def test_a_decision_has_its_four_parts(path: Path) -> None:
+    assert list(sections(path)) == ["Status", "Context", "Decision", "Consequences"]
+    assert re.match(r"\s*(Accepted|Superseded by ADR \d+), \d{4}-\d\d-\d\d\.", sections(path)["Status"])
+
+
+def test_decisions_are_numbered_and_listed() -> None:
+    assert [int(path.name[:4]) for path in ADRS] == list(range(1, len(ADRS) + 1))
+    index = (ROOT / "docs" / "README.md").read_text("utf-8")
+    listed = re.findall(r"^(\d+)\. \[(.*)\]\(adr/(.*)\)$", index, re.MULTILINE)
+    titles = [(str(int(path.name[:4])), path.read_text("utf-8").split("\n")[0], path.name) for path in ADRS]
+    assert [(number, f"# {number}. {title}", name) for number, title, name in listed] == titles
+
+
+def test_the_example_of_an_environment_is_one_that_the_spec_takes(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (shown,) = [block for kind, block in _FENCE.findall(readme) if kind == "toml"]
+    spec = (ROOT / "examples" / "digits" / "orchestrator.toml").read_text("utf-8") + shown
+    (tmp_path / "orchestrator.toml").write_text(spec, "utf-8")
+    resolved = specfile.read(tmp_path / "orchestrator.toml", "prod", flags={}, environ={})
+    assert resolved.spec.target.bucket == tomllib.loads(shown)["env"]["prod"]["bucket"]

@@ -1,0 +1,92 @@
+"""Steps in words, container profiles, and records that are none."""
+
+import pytest
+
+from orchestrator.core.containers import PROFILES, image_uri
+from orchestrator.core.errors import MissingExtraError, SpecError
+from orchestrator.core.revision import from_record, to_record
+from orchestrator.core.spec import Reference
+from orchestrator.core.steps import (
+    AwaitEndpoint,
+    CreateEndpoint,
+    CreateEndpointConfig,
+    CreateModel,
+    DeleteEndpoint,
+    DeleteEndpointConfig,
+    DeleteModel,
+    Step,
+    UpdateEndpoint,
+    describe,
+)
+from tests.support.builders import revision
+
+MADE = revision("a")
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (CreateModel(MADE.model), f"+ model {MADE.model.name}"),
+        (CreateEndpointConfig(MADE.config), f"+ endpoint config {MADE.name}"),
+        (CreateEndpoint("digits", "new"), "+ endpoint digits: new"),
+        (UpdateEndpoint("digits", "new", "old"), "~ endpoint digits: old -> new"),
+        (AwaitEndpoint("digits", "new", "old"), "… endpoint digits: old -> new, already under way"),
+        (DeleteEndpoint("digits"), "- endpoint digits"),
+        (DeleteEndpointConfig("old"), "- endpoint config old"),
+        (DeleteModel("old"), "- model old"),
+    ],
+)
+def test_a_step_says_in_one_line_what_it_does(step: Step, said: str) -> None:
+    assert describe(step) == said
+
+
+@pytest.mark.parametrize(
+    ("region", "registry"),
+    [
+        ("eu-west-1", "763104351884.dkr.ecr.eu-west-1.amazonaws.com"),
+        ("eu-south-1", "692866216735.dkr.ecr.eu-south-1.amazonaws.com"),
+        ("cn-north-1", "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn"),
+        ("us-gov-west-1", "442386744353.dkr.ecr.us-gov-west-1.amazonaws.com"),
+    ],
+)
+def test_an_image_comes_from_the_regions_own_registry(region: str, registry: str) -> None:
+    for profile in PROFILES:
+        assert image_uri(profile, region).startswith(f"{registry}/pytorch-inference:2.6.0-")
+
+
+def test_an_unknown_profile_names_the_known_ones() -> None:
+    with pytest.raises(SpecError) as caught:
+        image_uri("pytorch-9", "eu-west-1")
+    assert dict(caught.value.details)["known"] == ", ".join(sorted(PROFILES))
+
+
+@pytest.mark.parametrize("damage", [{"model": 7}, {"config": None}, {"golden": "x"}])
+def test_a_record_that_is_none_is_refused(damage: dict[str, object]) -> None:
+    with pytest.raises(TypeError, match="expected an object"):
+        from_record({**to_record(MADE), **damage})
+
+
+def test_pairs_that_are_no_list_are_refused() -> None:
+    record = to_record(MADE)
+    config = record["config"]
+    assert isinstance(config, dict)
+    with pytest.raises(TypeError, match="expected a list"):
+        from_record({**record, "config": {**config, "variants": 7}})
+
+
+@pytest.mark.parametrize(
+    "text", ["net.py", "net:Net", "a b.py:Net", "net.py:", "../net.py:Net", "/net.py:Net"]
+)
+def test_a_reference_that_python_could_not_import_is_refused(text: str) -> None:
+    with pytest.raises(SpecError, match="does not name a class or function"):
+        Reference.parse(text)
+
+
+def test_a_reference_is_written_as_it_was_read() -> None:
+    assert str(Reference.parse("src/deep/net.py:Net")) == "src/deep/net.py:Net"
+
+
+def test_a_missing_extra_knows_its_name() -> None:
+    error = MissingExtraError("torch", needed_for="packaging")
+    assert (error.extra, error.exit_code) == ("torch", 1)
+    assert str(error) == "packaging needs the extra 'torch', which is not installed"
