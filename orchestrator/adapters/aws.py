@@ -3,12 +3,14 @@
 Knows boto3 and botocore's exceptions; must not know what a call is for.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -44,6 +46,13 @@ _DENIED_CODES = {
 }
 _THROTTLED_CODES = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown"}
 _NOT_FOUND_CODES = {"NoSuchBucket", "NoSuchKey", "ResourceNotFoundException", "NotFound", "404"}
+# For the local cloud, nothing of the developer's own setup: a profile could lead to a real account, and one
+# that does not exist keeps botocore from making any client.
+_NOTHING_OF_THE_SHELL = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 # `standard` is what AWS recommends; `adaptive` is not for several clients of one account.
 _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 5},
@@ -102,9 +111,13 @@ def clients(address: Address) -> Clients:
 
 def _session(address: Address) -> boto3.Session:
     if address.credentials is not None:
-        # Nothing of the developer's own setup: a profile could lead to a real account.
         key, secret = address.credentials
-        return boto3.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=address.region)
+        return boto3.Session(
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            region_name=address.region,
+            botocore_session=botocore.session.Session(session_vars=_NOTHING_OF_THE_SHELL),
+        )
     session = boto3.Session(profile_name=address.profile, region_name=address.region)
     if address.assume_role is None:
         return session
