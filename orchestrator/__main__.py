@@ -1,5 +1,6 @@
 """The command `orchestrator`, and `python -m orchestrator`."""
 
+import signal
 import sys
 
 from orchestrator.cli.boundary import run
@@ -7,7 +8,11 @@ from orchestrator.cli.main import cli
 
 
 def main() -> None:
-    """Run the command line and end the process with its exit code."""
+    """Run the command line and end the process with its exit code.
+
+    SIGTERM, which a cancelled CI job gets, is an interruption like Ctrl-C: the journal records it.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(cli, sys.argv[1:]))
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from orchestrator.core import journal
-from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.errors import CloudError, OrchestratorError
 from orchestrator.core.golden import Case
 from orchestrator.core.outcome import Deployed, Expectation
 from orchestrator.core.ports import Progress
@@ -136,8 +136,16 @@ def _verify(
     atol = revision.golden.atol if revision.golden else 0.0
     verdict = arrive(expectation, change.cases, atol, edge, progress)
     if not isinstance(verdict, Deployed):
-        log = edge.logs.since(change.endpoint, started)
+        log = _log(change.endpoint, started, edge)
         raise explain(expectation, verdict, log, unused=_unused(change.plan))
+
+
+def _log(endpoint: str, since: float, edge: Edge) -> tuple[str, ...]:
+    """Return what the containers wrote; that it cannot be read must not hide what became of the deployment."""
+    try:
+        return edge.logs.since(endpoint, since)
+    except CloudError as error:
+        return (f"it could not be read: {error}",)
 
 
 def _unused(plan: Plan) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from orchestrator.core import golden
-from orchestrator.core.errors import StillMovingError
+from orchestrator.core.errors import CloudError, StillMovingError
 from orchestrator.core.outcome import Answer, Arrived, Expectation, Moving, Sighting, Verdict, judge
 from orchestrator.core.ports import Progress
 from orchestrator.usecases.edge import Edge
@@ -32,11 +32,19 @@ def arrive(
 def ask(
     endpoint: str, cases: Sequence[golden.Case], atol: float, edge: Edge, progress: Progress
 ) -> tuple[Answer, ...]:
-    """Ask the live endpoint its golden cases."""
+    """Ask the live endpoint its golden cases.
+
+    Raises:
+        CloudError: If it cannot be asked, saying that it serves unchecked.
+    """
     progress.asking([case.name for case in cases])
     answers = []
     for case in cases:
-        response = edge.runtime.invoke(endpoint, case.request)
+        try:
+            response = edge.runtime.invoke(endpoint, case.request)
+        except CloudError as error:
+            error.add_detail("state", "the new revision serves all traffic, and its answers are not checked")
+            raise
         answers.append(Answer(case.name, response.fingerprint, golden.problem(case, response, atol=atol)))
     return tuple(answers)
 

@@ -86,7 +86,7 @@ def explain(
 
 def _reasons(reason: str, log: Sequence[str]) -> list[Detail]:
     details = [("AWS", reason or "gave no reason")]
-    if last := diagnosis.last_error(log):
+    if last := diagnosis.last_error(log) or next(reversed(log), ""):
         details.append(("log", last))
     return details
 

@@ -93,9 +93,9 @@ def test_every_file_that_is_named_exists(path: Path) -> None:
 
 
 @each_document
-def test_no_line_is_too_long_to_read(path: Path) -> None:
-    lines = path.read_text("utf-8").splitlines()
-    assert [number for number, line in enumerate(lines, start=1) if len(line) > _MAX_LINE] == []
+def test_no_line_but_a_tables_is_too_long_to_read(path: Path) -> None:
+    lines = enumerate(path.read_text("utf-8").splitlines(), start=1)
+    assert [number for number, line in lines if len(line) > _MAX_LINE and line[0] != "|"] == []
 
 
 def commands(

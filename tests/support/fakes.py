@@ -211,8 +211,11 @@ class FakeLogs:
     """A log with the lines it was given."""
 
     lines: list[tuple[float, str]] = field(default_factory=list)
+    refusal: CloudError | None = None
 
     def since(self, endpoint: str, moment: float) -> tuple[str, ...]:
+        if self.refusal is not None:
+            raise self.refusal
         return tuple(line for at, line in self.lines if at >= moment)
 
 
@@ -248,8 +251,11 @@ class FakeEdge:
     logs: FakeLogs
     fingerprints: dict[str, str] = field(default_factory=dict)
     body: bytes = b'{"label": "7"}'
+    refusal: CloudError | None = None
 
     def answer(self, config: str, request: Request) -> Response:
+        if self.refusal is not None:
+            raise self.refusal
         return Response(200, self.body, self.fingerprints.get(config))
 
     def edge(self) -> Edge:

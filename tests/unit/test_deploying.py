@@ -6,6 +6,7 @@ from orchestrator.core import journal
 from orchestrator.core.errors import (
     CloudError,
     ConflictError,
+    DeniedError,
     NotFoundError,
     RefusedError,
     RolledBackError,
@@ -93,6 +94,25 @@ def test_after_a_rollback_the_old_revision_is_still_there_and_a_good_one_deploys
     assert revision("a").name in world.cloud.configs
     deployed(world, revision("c"))
     assert serving(world) == revision("c").name
+
+
+def test_a_log_that_cannot_be_read_does_not_hide_the_rollback() -> None:
+    world = fake_edge()
+    deployed(world, revision("a"))
+    world.cloud.outcomes = ["rolled-back"]
+    world.logs.refusal = DeniedError("reading the log of endpoint 'digits' is not permitted")
+    with pytest.raises(RolledBackError) as caught:
+        deployed(world, revision("b"))
+    assert dict(caught.value.details)["log"].startswith("it could not be read: reading the log")
+
+
+def test_an_endpoint_that_cannot_be_asked_is_said_to_serve_unchecked() -> None:
+    world = fake_edge()
+    world.refusal = DeniedError("invoking endpoint 'digits' is not permitted")
+    with pytest.raises(DeniedError) as caught:
+        deployed(world, revision("a"))
+    assert dict(caught.value.details)["state"].endswith("its answers are not checked")
+    assert outcomes(world) == [("deploy", "denied")]
 
 
 @pytest.mark.parametrize("outcome", ["Failed", "OutOfService", "UpdateRollbackFailed"])
