@@ -18,13 +18,13 @@ HERE = Path(__file__).parent
 EPOCHS, BATCH, RATE = 8, 64, 1e-3
 
 
-def train(data: Digits, seed: int) -> DigitsNet:
+def train(data: Digits, seed: int, epochs: int) -> DigitsNet:
     """Return a network trained on ``data``; the same seed gives the same network on one machine."""
     torch.manual_seed(seed)
     net = DigitsNet()
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
-    for _ in range(EPOCHS):
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+    for _ in range(epochs):
         for batch in torch.randperm(len(data.labels)).split(BATCH):
             optimizer.zero_grad()
             nn.functional.cross_entropy(net(data.images[batch]), data.labels[batch]).backward()
@@ -54,10 +54,12 @@ def main() -> None:
     """Train, measure, save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    seed = parser.parse_args().seed
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    arguments = parser.parse_args()
+    seed = arguments.seed
     training, held_out = load()
     started = time.monotonic()
-    net = train(training, seed)
+    net = train(training, seed, arguments.epochs)
     measured = accuracy(net, held_out)
     (HERE / "artifacts").mkdir(exist_ok=True)
     save_file(net.state_dict(), HERE / "artifacts" / "model.safetensors")

@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from orchestrator.adapters.aws import Clients, message_of, tags_to_api, translated
+from orchestrator.core.errors import ConflictError
 from orchestrator.core.names import is_content_name, stem
 from orchestrator.core.resources import (
     Endpoint,
@@ -135,9 +136,11 @@ class SageMaker:
                     },
                 )
             except ClientError as error:
-                seen = self.endpoint(name) if message_of(error).startswith(_BUSY) else None
-                if seen is None or seen.target != config:
+                if not message_of(error).startswith(_BUSY):
                     raise
+                seen = self.endpoint(name)
+                if seen is None or seen.target != config:
+                    raise _busy(name, seen) from error
 
     def delete_endpoint(self, name: str) -> None:
         """Start the deletion of an endpoint; succeed if it is gone or going."""
@@ -203,6 +206,15 @@ class SageMaker:
                 return {}
             raise
         return {key: value for key, value in found if not key.startswith("aws:")}
+
+
+def _busy(name: str, seen: Endpoint | None) -> ConflictError:
+    state = f"{seen.status}, moving to '{seen.target}'" if seen else "gone"
+    return ConflictError(
+        f"somebody else is changing endpoint '{name}'",
+        details=[("state", f"it is {state}; nothing of ours moves")],
+        hint=f"orchestrator status {name}",
+    )
 
 
 def _unless_missing(call: Any, **arguments: object) -> Any:  # noqa: ANN401 - boto3's calls have no types

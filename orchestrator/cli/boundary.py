@@ -11,30 +11,51 @@ import click
 from orchestrator import __version__
 from orchestrator.core.errors import OrchestratorError
 
-USAGE, BUG, INTERRUPTED = 2, 70, 130
-
 
 def run(command: click.Command, arguments: Sequence[str]) -> int:
     """Run ``command`` and return the exit code: expected errors, interruptions and bugs are told apart."""
     try:
         result = command.main(list(arguments), prog_name="orchestrator", standalone_mode=False)
     except OrchestratorError as error:
-        return _expected(error, arguments)
+        return _said(error, arguments)
     except click.ClickException as error:
-        return _usage(error)
+        return _said(_usage(error), arguments)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\ninterrupted: run the same command again, it picks up where this one stopped", err=True)
-        return INTERRUPTED
+        return _said(InterruptedByUserError(), arguments)
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception:  # noqa: BLE001 - the boundary: whatever gets here is a bug of ours
-        return _bug(arguments)
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever gets here is a bug of ours
+        return _said(_bug(error, arguments), arguments)
     return result if isinstance(result, int) else 0
 
 
-def _expected(error: OrchestratorError, arguments: Sequence[str]) -> int:
+class UsageError(OrchestratorError):
+    """The command line is wrong."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class InterruptedByUserError(OrchestratorError):
+    """Ctrl-C, SIGTERM, or the end of a question's input."""
+
+    code = "interrupted"
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", hint="run the same command again: it picks up where this one stopped")
+
+
+class BugError(OrchestratorError):
+    """Something happened that nobody thought of."""
+
+    code = "bug"
+    exit_code = 70
+
+
+def _said(error: OrchestratorError, arguments: Sequence[str]) -> int:
     from orchestrator.cli import render  # noqa: PLC0415 - only a failing command needs it
 
     if _wants_json(arguments):
@@ -49,22 +70,21 @@ def _wants_json(arguments: Sequence[str]) -> bool:
     return asked or "--output=json" in arguments or "-ojson" in arguments
 
 
-def _usage(error: click.ClickException) -> int:
-    click.echo(f"error[usage]: {error.format_message().rstrip('.')}", err=True)
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        click.echo(f"  next   {error.ctx.command_path} --help", err=True)
-    return USAGE
+def _usage(error: click.ClickException) -> UsageError:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = None if context is None else f"{context.command_path} --help"
+    return UsageError(error.format_message().rstrip("."), hint=hint)
 
 
-def _bug(arguments: Sequence[str]) -> int:
+def _bug(error: Exception, arguments: Sequence[str]) -> BugError:
+    told = "".join(traceback.format_exception(error))
     with tempfile.NamedTemporaryFile(
         "w", prefix="orchestrator-bug-", suffix=".txt", delete=False, encoding="utf-8"
     ) as report:
         report.write(f"orchestrator {__version__}, Python {sys.version}\n")
-        report.write(f"arguments: {list(arguments)}\n\n{traceback.format_exc()}")
-    last = traceback.format_exc().rstrip().rpartition("\n")[2]
-    click.echo(f"error[bug]: {last}", err=True)
-    click.echo(
-        f"  report {report.name}\n  next   send us that file; it holds no values of the spec", err=True
+        report.write(f"arguments: {list(arguments)}\n\n{told}")
+    return BugError(
+        told.rstrip().rpartition("\n")[2],
+        details=[("report", report.name)],
+        hint="look through that file, which holds the arguments and a traceback, and send it to us",
     )
-    return BUG

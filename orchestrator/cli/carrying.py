@@ -59,8 +59,8 @@ def carry_out(
         terminal.say(render.plan(prepared.plan))
     terminal.confirm(f"{change.verb} {change.endpoint} in '{options.env}'?", destructive=destructive)
     before()
-    deploy(prepared, edge, TerminalProgress(terminal))
-    terminal.result(_done(prepared), {**document, "outcome": "done", "golden_cases": len(change.cases)})
+    answered = deploy(prepared, edge, TerminalProgress(terminal))
+    terminal.result(_done(prepared, answered), {**document, "outcome": "done", "golden_cases": answered})
 
 
 def _standing(prepared: Prepared) -> str:
@@ -70,10 +70,11 @@ def _standing(prepared: Prepared) -> str:
     return f"endpoint '{change.endpoint}' has nothing to remove"
 
 
-def _done(prepared: Prepared) -> str:
+def _done(prepared: Prepared, answered: int) -> str:
     change = prepared.change
     if change.revision is None:
         return f"{change.verb} of '{change.endpoint}': done"
-    count = len(change.cases)
-    answered = f"and answers {render.counted(count, 'golden case')}" if count else "but no answer was checked"
-    return f"endpoint '{change.endpoint}' serves '{change.revision.name}' {answered}"
+    proof = (
+        f"and answers {render.counted(answered, 'golden case')}" if answered else "but no answer was checked"
+    )
+    return f"endpoint '{change.endpoint}' serves '{change.revision.name}' {proof}"

@@ -20,9 +20,10 @@ def command(options: Options, reason: str, timeout: float) -> None:
     """Create or update the endpoint, and wait until it has truly arrived.
 
     Packages the project, tries the archive here, shows the plan, asks, uploads, and carries the plan out.
-    It ends well only if the endpoint is in service on the new revision and the new model itself answers
-    the golden cases. Otherwise the exit code tells what serves now: 4, the previous revision; 5, nothing
-    healthy; 7, somebody else's; 8, still moving. Whatever happens, the same command picks it up again.
+    It ends with 0 only if the endpoint is in service on the new revision and the new model itself answers
+    the golden cases; where there are none, it says that no answer was checked. Otherwise the exit code
+    tells what serves now: 4, the previous revision; 5, nothing, a mix, or a first revision that answers
+    wrongly; 7, somebody else's; 8, it is still moving. The same command picks it up again.
 
     \b
     Examples:

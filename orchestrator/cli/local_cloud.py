@@ -27,6 +27,12 @@ def command() -> None:
 def start(options: Options, port: int | None) -> None:
     """Start it, unless it is running, and print the variables that point AWS clients at it."""
     running = lifecycle.start(lifecycle.default_state_dir(os.environ), port)
+    if port not in {None, running.port}:
+        raise OrchestratorError(
+            f"the local cloud runs already, on port {running.port}",
+            details=[("state", "nothing has changed")],
+            hint=f"orchestrator local-cloud stop && orchestrator local-cloud start --port {port}",
+        )
     terminal = Terminal(options)
     terminal.say(f"the local cloud answers at {running.url} (log: {running.log})")
     _show(terminal, running)
@@ -55,6 +61,8 @@ def status(options: Options) -> None:
 
 def _show(terminal: Terminal, running: lifecycle.Running) -> None:
     variables = defaults.client_environment(running.url)
-    lines = [f"export {name}={value}" for name, value in variables.items()]
+    # Whatever else the shell keeps from its proxy has to stay away from it.
+    kept = {"NO_PROXY": "${NO_PROXY:+,$NO_PROXY}"}
+    lines = [f'export {name}="{value}{kept.get(name, "")}"' for name, value in variables.items()]
     text = "\n".join([*lines, "unset AWS_SESSION_TOKEN AWS_PROFILE"])
     terminal.result(text, {"url": running.url, "pid": running.pid, "environment": variables})

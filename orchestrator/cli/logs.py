@@ -5,6 +5,7 @@ import click
 from orchestrator.cli import wiring
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
+from orchestrator.core.errors import NotFoundError
 
 
 @click.command("logs")
@@ -25,6 +26,8 @@ def command(options: Options, endpoint: str | None, minutes: float) -> None:
     name = endpoint or project.spec.name
     moment = project.edge.clock.now() - minutes * 60
     lines = project.edge.logs.since(name, moment)
+    if not lines and project.edge.cloud.endpoint(name) is None:
+        raise NotFoundError(f"there is no endpoint '{name}', and no log of one", hint="orchestrator status")
     if not lines:
         Terminal(options).say(f"nothing was written in the last {minutes:g} minutes")
     Terminal(options).result("\n".join(lines), {"endpoint": name, "lines": list(lines)})

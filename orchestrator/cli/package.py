@@ -44,5 +44,5 @@ def command(options: Options, out: str | None) -> None:
     }
     terminal.detail(render.table([(file.path, str(file.size_bytes)) for file in built.manifest.files]))
     asked = f"{render.counted(len(cases), 'golden case')} answered" if cases else "no golden cases"
-    files = render.counted(len(built.manifest.files) + 1, "file")
+    files = render.counted(len(built.manifest.files), "file")
     terminal.result(f"{built.path}: {built.identity[:12]}, {files}, {asked}", document)

@@ -20,7 +20,7 @@ def command(options: Options, *, detailed_exitcode: bool) -> int:
     """Show what a deploy would change, and change nothing.
 
     Packages the project to a temporary folder and looks at the environment: the plan is the one that
-    `deploy` would carry out.
+    `deploy` would carry out. The local cloud is started for it, if it does not run.
 
     \b
     Examples:

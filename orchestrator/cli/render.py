@@ -63,7 +63,7 @@ def status(found: Status) -> str:
         rows += [
             ("since", brought.finished_at),
             ("by", brought.by),
-            ("with", f"{brought.verb} #{brought.number}"),
+            ("with", f"{brought.verb} #{brought.number}: {brought.outcome}"),
         ]
         rows += [("reason", brought.reason)] if brought.reason else []
         rows += [("artifact", brought.revision.model.artifact)] if brought.revision else []
@@ -100,7 +100,7 @@ def history(attempts: Sequence[Deployment]) -> str:
             attempt.revision.name if attempt.revision else "-",
             attempt.outcome or "no end",
             attempt.by.rpartition(":")[2],
-            attempt.detail or attempt.reason,
+            "; ".join(filter(None, [attempt.reason, attempt.detail])),
         )
         for attempt in attempts
     ]

@@ -24,6 +24,8 @@ def command(options: Options, archive: str) -> None:
         "identity": verified.identity,
         "files": len(verified.manifest.files),
         "built_with": dict(verified.manifest.built_with),
+        "license": verified.manifest.license,
     }
     text = f"{archive}: {verified.identity[:12]}, {len(verified.manifest.files)} files as its manifest says"
-    Terminal(options).result(f"{text} (built with {built_with})", document)
+    license_ = verified.manifest.license or "not stated"
+    Terminal(options).result(f"{text} (built with {built_with}; license {license_})", document)

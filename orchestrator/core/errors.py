@@ -5,10 +5,11 @@
   + ArtifactError          the model or its archive is wrong
   + MissingExtraError      an optional part of the installation is absent
   + PortInUseError         somebody else listens on the port
-  + ConflictError          somebody else holds or changed the endpoint (exit 7)
+  + ConflictError          somebody else holds or changed the endpoint, or its journal is damaged (exit 7)
   + RefusedError           a gate or a precondition said no (exit 3)
   + RolledBackError        the deploy failed, the previous revision is serving (exit 4)
   + UnhealthyError         the deploy failed, the endpoint is not healthy (exit 5)
+    - NotVerifiedError     it serves the new revision, which does not answer as it should
   + StillMovingError       our patience ended before the change did (exit 8)
   + CloudError             AWS said no
     - NotFoundError
@@ -107,6 +108,12 @@ class UnhealthyError(OrchestratorError):
 
     code = "unhealthy"
     exit_code = 5
+
+
+class NotVerifiedError(UnhealthyError):
+    """The endpoint is in service on the new revision, which does not answer as it should."""
+
+    code = "not-verified"
 
 
 class StillMovingError(OrchestratorError):

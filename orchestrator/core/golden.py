@@ -22,7 +22,7 @@ from orchestrator.core.errors import SpecError
 from orchestrator.core.names import canonical
 
 JSON_TYPE = "application/json"
-_OK = 200
+_OK, _FIRST_ERROR = 200, 400
 _SHOWN_CHARACTERS = 60
 _KEYS = {"": {"request", "response"}, "request": {"content_type", "accept", "body", "body_base64"}}
 _KEYS["response"] = {"status", "body"}
@@ -59,6 +59,11 @@ class Case:
     request: Request
     expected: object = None
     status: int = _OK
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the answer has to be an error."""
+        return self.status >= _FIRST_ERROR
 
 
 def parse(name: str, text: str | bytes) -> Case:

@@ -32,10 +32,12 @@ class Manifest:
     Attributes:
         files: Sorted by path.
         built_with: The versions of the programs that made it. Not part of the identity.
+        license: The model's, as an SPDX expression, if the spec says one. Not part of the identity.
     """
 
     files: tuple[File, ...]
     built_with: Pairs = ()
+    license: str | None = None
 
     @property
     def identity(self) -> str:
@@ -52,6 +54,7 @@ class Manifest:
             "version": _VERSION,
             "files": _listed(self.files),
             "built_with": dict(self.built_with),
+            "license": self.license,
         }
         return json.dumps(content, indent=2, sort_keys=True).encode() + b"\n"
 
@@ -71,7 +74,7 @@ class Contents:
     manifest: bytes | None = None
 
 
-def manifest_of(files: Iterable[File], built_with: Pairs) -> Manifest:
+def manifest_of(files: Iterable[File], built_with: Pairs, license_: str | None = None) -> Manifest:
     """Return the manifest of an archive with ``files``.
 
     Raises:
@@ -80,7 +83,7 @@ def manifest_of(files: Iterable[File], built_with: Pairs) -> Manifest:
     listed = tuple(sorted(files))
     check_paths([file.path for file in listed] + [MANIFEST])
     check_size(sum(file.size_bytes for file in listed))
-    return Manifest(listed, tuple(sorted(built_with)))
+    return Manifest(listed, tuple(sorted(built_with)), license_)
 
 
 def _listed(files: Sequence[File]) -> list[dict[str, object]]:
@@ -100,11 +103,12 @@ def parse_manifest(content: bytes) -> Manifest:
             sorted((str(name), str(version)) for name, version in document["built_with"].items())
         )
         known = document["version"] == _VERSION
+        license_ = None if document["license"] is None else str(document["license"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{MANIFEST} is not a manifest: {error}") from error
     if not known:
         raise ArtifactError(f"{MANIFEST} is of a version this orchestrator does not know", hint=_UPGRADE)
-    return Manifest(files, built_with)
+    return Manifest(files, built_with, license_)
 
 
 def _file(entry: dict[str, object]) -> File:

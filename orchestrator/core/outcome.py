@@ -54,11 +54,14 @@ class Answer:
     Attributes:
         fingerprint: The one that the answer carried, or ``None``.
         problem: What was wrong with the answer; empty if nothing was.
+        is_error: Whether the case wants an error. SageMaker's ModelError has no place for a fingerprint, so
+            such an answer may be anybody's, and counts for nothing by itself.
     """
 
     case: str
     fingerprint: str | None
     problem: str = ""
+    is_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The new revision serves and, if ``answered`` is not zero, has answered that many golden cases."""
+    """The new revision serves, and has itself answered that many golden cases."""
 
     answered: int
 
@@ -140,7 +143,7 @@ def judge(expectation: Expectation, sighting: Sighting, answers: Sequence[Answer
     for answer in answers:
         if problem := _problem(expectation, answer):
             return NotVerified(answer.case, problem)
-    return Deployed(len(answers))
+    return Deployed(sum(not answer.is_error for answer in answers))
 
 
 def _not_in_service(expectation: Expectation, sighting: Sighting, endpoint: Endpoint) -> Verdict:
@@ -171,7 +174,7 @@ def _is_unchanged(expectation: Expectation, endpoint: Endpoint) -> bool:
 
 
 def _problem(expectation: Expectation, answer: Answer) -> str:
-    if answer.problem:
+    if answer.problem or answer.is_error:
         return answer.problem
     if answer.fingerprint != expectation.fingerprint:
         given = "no fingerprint" if answer.fingerprint is None else f"the fingerprint {answer.fingerprint}"

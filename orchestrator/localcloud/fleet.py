@@ -99,7 +99,7 @@ class ProcessFleet:
             )
             await self._container.start(self.variant.start_seconds)
         except (ArtifactError, ContainerError, OSError) as error:
-            self._log.write(str(error))
+            self._log.write(f"the container did not start: {error}")
             await self.stop(drain=False)
             raise FleetError(str(error)) from error
         except asyncio.CancelledError:

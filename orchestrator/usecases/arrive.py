@@ -45,7 +45,8 @@ def ask(
         except CloudError as error:
             error.add_detail("state", "the new revision serves all traffic, and its answers are not checked")
             raise
-        answers.append(Answer(case.name, response.fingerprint, golden.problem(case, response, atol=atol)))
+        problem = golden.problem(case, response, atol=atol)
+        answers.append(Answer(case.name, response.fingerprint, problem, is_error=case.is_error))
     return tuple(answers)
 
 

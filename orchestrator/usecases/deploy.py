@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 from orchestrator.core import journal, names
-from orchestrator.core.errors import NotFoundError, OrchestratorError, RolledBackError
+from orchestrator.core.errors import NotFoundError, NotVerifiedError, OrchestratorError, RolledBackError
 from orchestrator.core.golden import Case, to_bytes
 from orchestrator.core.ports import Progress
 from orchestrator.core.revision import Revision
 from orchestrator.usecases.apply import apply
 from orchestrator.usecases.edge import Edge
-from orchestrator.usecases.explain import NotVerifiedError
 from orchestrator.usecases.plan import Prepared
 from orchestrator.usecases.rollback import prepare_rollback
 
@@ -21,20 +20,23 @@ def publish(revision: Revision, archive: str, cases: Sequence[Case], edge: Edge)
     return edge.store.put_once(names.artifact_key(revision.endpoint, revision.artifact), archive)
 
 
-def deploy(prepared: Prepared, edge: Edge, progress: Progress) -> None:
+def deploy(prepared: Prepared, edge: Edge, progress: Progress) -> int:
     """Carry out ``prepared``.
 
     A revision that arrives and then answers wrongly is taken back: a plan for the one that was deployed
     before it, recorded like any rollback.
+
+    Returns:
+        How many golden cases the new revision itself has answered.
 
     Raises:
         RolledBackError: If SageMaker or we went back to the previous revision, which is serving.
         OrchestratorError: Any other way in which the deployment did not arrive.
     """
     try:
-        apply(prepared.change, edge, progress)
+        return apply(prepared.change, edge, progress)
     except NotVerifiedError as error:
-        if prepared.change.verb == journal.ROLLBACK or prepared.observed.endpoint is None:
+        if prepared.change.verb == journal.ROLLBACK or prepared.change.before is None:
             raise
         raise _taken_back(prepared, error, edge, progress) from error
 

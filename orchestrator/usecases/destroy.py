@@ -1,7 +1,7 @@
 """Remove an endpoint, or only what nothing uses of what was made for it."""
 
 from orchestrator.core import journal, planner
-from orchestrator.usecases.apply import Change
+from orchestrator.usecases.change import Change
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.plan import Prepared, keep_of
 
@@ -19,13 +19,13 @@ def prepare_destroy(endpoint: str, edge: Edge, *, reason: str = "") -> Prepared:
         endpoint=endpoint,
         verb=journal.DESTROY,
         plan=planner.dismantle(endpoint, observed),
-        before=observed.endpoint,
+        observed=observed,
         reason=reason,
     )
-    return Prepared(change, observed)
+    return Prepared(change)
 
 
-def prepare_sweep(endpoint: str, keep_revisions: int, edge: Edge) -> Prepared:
+def prepare_sweep(endpoint: str, keep_revisions: int, edge: Edge, *, reason: str = "") -> Prepared:
     """Plan the removal of what nothing serves, keeps or references.
 
     Raises:
@@ -36,5 +36,5 @@ def prepare_sweep(endpoint: str, keep_revisions: int, edge: Edge) -> Prepared:
     serving = observed.endpoint.config if observed.endpoint else None
     keep = keep_of(history, observed, keep_revisions, besides=serving)
     plan = planner.sweep(endpoint, keep, observed)
-    change = Change(endpoint=endpoint, verb=journal.SWEEP, plan=plan, before=observed.endpoint)
-    return Prepared(change, observed)
+    change = Change(endpoint=endpoint, verb=journal.SWEEP, plan=plan, observed=observed, reason=reason)
+    return Prepared(change)

@@ -7,6 +7,7 @@ from orchestrator.core import diagnosis
 from orchestrator.core.errors import (
     ConflictError,
     Detail,
+    NotVerifiedError,
     OrchestratorError,
     RolledBackError,
     StillMovingError,
@@ -23,12 +24,6 @@ from orchestrator.core.outcome import (
     Unhealthy,
     Verdict,
 )
-
-
-class NotVerifiedError(UnhealthyError):
-    """The endpoint is in service on the new revision, and does not answer as it should."""
-
-    code = "not-verified"
 
 
 def explain(
@@ -64,7 +59,9 @@ def explain(
             return NotVerifiedError(
                 f"endpoint '{name}' is InService on '{wanted}' and fails golden case '{case}'",
                 details=[("golden", problem), ("state", "the new revision serves all traffic")],
-                hint=f"orchestrator rollback --endpoint {name}",
+                hint=f"orchestrator rollback --endpoint {name}"
+                if expectation.previous
+                else _next_commands(name),
             )
         case Superseded(config):
             return ConflictError(

@@ -65,7 +65,7 @@ def package(spec: Spec, packaging: Packaging, out: str, cases: Sequence[Case] = 
         own = (*packaging.generator.entry_point(spec), *packaging.generator.runtime())
         members = (Member(archive.WEIGHTS, safetensors), *project, *own)
         files = [packaging.archives.digest(member) for member in members]
-        manifest = manifest_of(files, packaging.generator.versions())
+        manifest = manifest_of(files, packaging.generator.versions(), spec.model.license)
         listed = Member(archive.MANIFEST, manifest.to_bytes())
         with packaging.archives.draft(out) as draft:
             digests = (*files, packaging.archives.digest(listed))

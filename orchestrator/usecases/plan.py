@@ -11,7 +11,7 @@ from orchestrator.core.resources import State
 from orchestrator.core.revision import Fleet, Golden, Revision, Source, make, tags_of
 from orchestrator.core.spec import Spec
 from orchestrator.core.steps import Plan
-from orchestrator.usecases.apply import Change
+from orchestrator.usecases.change import Change
 from orchestrator.usecases.edge import Edge
 
 
@@ -20,12 +20,10 @@ class Prepared:
     """A change that was decided and not begun.
 
     Attributes:
-        observed: The state the plan was made from.
         recorded: Whether the journal knows the desired revision as the one deployed last.
     """
 
     change: Change
-    observed: State
     recorded: bool = True
 
     @property
@@ -108,11 +106,11 @@ def prepare(wish: Wish, edge: Edge) -> Prepared:
         verb=wish.verb,
         plan=planner.plan(desired, observed),
         revision=revision,
-        before=observed.endpoint,
+        observed=observed,
         cases=wish.cases,
         reason=wish.reason,
     )
-    return Prepared(change, observed, recorded=_is_recorded(revision, history))
+    return Prepared(change, recorded=_is_recorded(revision, history))
 
 
 def keep_of(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from orchestrator.core import journal
-from orchestrator.core.errors import NotFoundError
+from orchestrator.core.errors import NotFoundError, NotVerifiedError
 from orchestrator.core.resources import Endpoint
 from orchestrator.usecases.edge import Edge
 
@@ -43,7 +43,7 @@ def status(endpoint: str, edge: Edge) -> Status:
     brought = [
         attempt
         for attempt in attempts
-        if attempt.outcome == journal.DEPLOYED
+        if attempt.outcome in {journal.DEPLOYED, NotVerifiedError.code}
         and attempt.revision is not None
         and attempt.revision.name == seen.config
     ]

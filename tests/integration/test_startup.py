@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("boto3", "botocore", "torch", "numpy", "jinja2", "pydantic", "starlette", "uvicorn", "moto", "rich")
+HEAVY = ("boto3", "botocore", "torch", "numpy", "jinja2", "pydantic", "starlette", "uvicorn", "moto")
 
 
 def imported(*arguments: str) -> set[str]:

@@ -19,7 +19,7 @@ from orchestrator.adapters.aws import Address, clients, translated
 from orchestrator.adapters.runtime import SageMakerRuntime
 from orchestrator.adapters.s3 import S3Store
 from orchestrator.adapters.sagemaker import SageMaker
-from orchestrator.core.errors import CloudError, DeniedError, NotFoundError, ThrottledError
+from orchestrator.core.errors import CloudError, ConflictError, DeniedError, NotFoundError, ThrottledError
 from orchestrator.core.golden import Request
 
 
@@ -134,7 +134,7 @@ def test_an_update_whose_answer_was_lost_has_won_if_the_endpoint_is_on_its_way_t
 
 def test_an_update_that_meets_somebody_elses_is_refused() -> None:
     api = Api([refusal("ValidationException", BUSY), describing("old", "other"), Pages({"Tags": []})])
-    with pytest.raises(CloudError, match="updating endpoint 'digits' was refused"):
+    with pytest.raises(ConflictError, match="somebody else is changing endpoint 'digits'"):
         SageMaker(lambda _: api).update_endpoint("digits", "new")
 
 
