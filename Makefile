@@ -25,14 +25,15 @@ check: $(STAMP)  ## format, lint, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(STAMP)  ## all tests
-	$(BIN)/pytest
+test: $(STAMP)  ## all tests, two at a time, and the core's coverage
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov
 
 demo: $(STAMP)  ## the main job on the embedded local cloud, with real data
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/digits/tour.sh
 
 bench: $(STAMP)  ## the figures of docs/benchmarks.md, as ratios measured in one run
 	$(BIN)/python -m tests.benchmarks.startup
+	$(BIN)/python -m tests.benchmarks.invocations
 
 clean:  ## remove what was installed and built
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

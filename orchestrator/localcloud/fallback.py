@@ -57,7 +57,9 @@ class Moto:
         answer = _Answer(send)
         why = ""
         try:
-            await self._application(scope, receive, answer.send)  # type: ignore[arg-type]  # its own ASGI types
+            await self._application(scope, _whole(receive), answer.send)  # type: ignore[arg-type]  # its own ASGI types
+        except _ClientGoneError:
+            return  # nobody waits for an answer
         except Exception as error:  # noqa: BLE001 - moto lets any Python error escape
             if not isinstance(error, NotImplementedError):
                 traceback.print_exception(error)
@@ -90,6 +92,26 @@ class Moto:
         }
         answer: Iterable[bytes] = self._dispatcher(mended, start_response)
         return answer
+
+
+class _ClientGoneError(Exception):
+    """The client went away in the middle of its request."""
+
+
+def _whole(receive: Receive) -> Receive:
+    """Let a body that was cut off fail to be read.
+
+    The way through WSGI takes the end of the connection for the end of the body: an upload that was
+    interrupted would be stored as a shorter object. S3 stores nothing then.
+    """
+
+    async def checked() -> Message:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientGoneError
+        return message
+
+    return checked
 
 
 class _Answer:

@@ -84,6 +84,8 @@ def surroundings(folder: Path) -> dict[str, str]:
     return own | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "ORCHESTRATOR_STATE_DIR": str(folder / "state"),
+        # Other tests run beside this one, and threads that spin while they wait would slow training down.
+        "OMP_WAIT_POLICY": "PASSIVE",
         "TMPDIR": str(folder),
     }
 

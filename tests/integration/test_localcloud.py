@@ -5,6 +5,7 @@ import datetime as dt
 import http.client
 import json
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -302,6 +303,21 @@ def test_objects_keep_metadata_with_underscores_and_chunked_bodies(cloud: TestCl
     assert connection.getresponse().status == 200
     connection.close()
     assert s3.get_object(Bucket=BUCKET, Key="chunked")["Body"].read() == b"one two"
+
+
+def test_an_upload_that_is_cut_off_stores_nothing(cloud: TestCloud) -> None:
+    address = urlsplit(cloud.url)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        head = f"PUT /{BUCKET}/cut HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 1000\r\n"
+        credential = "Credential=local/20261122/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+        connection.sendall(f"{head}Authorization: AWS4-HMAC-SHA256 {credential}\r\n\r\nten bytes.".encode())
+        # As a process that is interrupted leaves it: no more of the body will come.
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)
+    s3 = cloud.client("s3")
+    assert "cut" not in [found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+    s3.put_object(Bucket=BUCKET, Key="cut", Body=b"whole")
+    assert s3.get_object(Bucket=BUCKET, Key="cut")["Body"].read() == b"whole"
 
 
 def test_a_model_needs_its_artifact_and_its_role(cloud: TestCloud) -> None:
