@@ -63,12 +63,14 @@ class Runtime:
             raise ApiError("MethodNotAllowed", f"{request.method} {request.url.path}", status=405)
         if kind != INVOCATIONS:
             raise unsupported(_OTHERS[kind])
+        body = await _body(request)
+        # From here to the fleet nothing may wait: a fleet ends once it has nothing to answer, and does not
+        # know of a request that is still on its way.
         fleets = self._fleets(place)
         if not fleets:
             # AWS says the same of an endpoint that is not InService.
             raise _refused(f"Endpoint {place.endpoint} of account {place.scope.account} not found.")
         fleet = _choose(fleets, request.headers.get(f"{_PREFIX}target-variant"), place)
-        body = await _body(request)
         began = time.monotonic()
         answer = await self._ask(fleet, _passed_on(request), body)
         latency_us = round((time.monotonic() - began) * 1_000_000)

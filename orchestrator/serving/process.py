@@ -112,7 +112,18 @@ class Worker:
                 os.killpg(self.pid, signal.SIGKILL)
 
     async def end(self) -> None:
-        """Let an idle worker end by itself; kill one that does not, or that is at work."""
+        """Let an idle worker end by itself; kill one that does not, or that is at work.
+
+        Goes on to the end if it is cancelled: a process that nobody waits for would be left behind.
+        """
+        ending = asyncio.create_task(self._end())
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
+
+    async def _end(self) -> None:
         self._writer.transport.abort()
         if self._is_idle:
             await asyncio.wait({self._ended}, timeout=_GRACE_SECONDS)
@@ -144,6 +155,21 @@ async def started(model_dir: Path, environment: Mapping[str, str]) -> AsyncItera
     Raises:
         OSError: If no process can be started.
     """
+    opening = asyncio.create_task(_open(model_dir, environment))
+    try:
+        worker = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # A process that nobody knows would be left behind if its start were cut off.
+        with contextlib.suppress(OSError):
+            await (await opening).end()
+        raise
+    try:
+        yield worker
+    finally:
+        await worker.end()
+
+
+async def _open(model_dir: Path, environment: Mapping[str, str]) -> Worker:
     ours, theirs = socket.socketpair()
     try:
         process = await _spawn(theirs.fileno(), model_dir, environment)
@@ -152,12 +178,7 @@ async def started(model_dir: Path, environment: Mapping[str, str]) -> AsyncItera
         raise
     finally:
         theirs.close()
-    reader, writer = await asyncio.open_unix_connection(sock=ours)
-    worker = Worker(process, reader, writer)
-    try:
-        yield worker
-    finally:
-        await worker.end()
+    return Worker(process, *await asyncio.open_unix_connection(sock=ours))
 
 
 async def _spawn(descriptor: int, model_dir: Path, environment: Mapping[str, str]) -> Process:
