@@ -12,7 +12,11 @@ from orchestrator.usecases.edge import Edge
 def arrive(
     expectation: Expectation, cases: Sequence[golden.Case], atol: float, edge: Edge, progress: Progress
 ) -> Verdict:
-    """Watch the endpoint until there is a verdict; `Moving` if the deadline passed before."""
+    """Watch the endpoint until there is a verdict; `Moving` if the deadline passed before.
+
+    Raises:
+        CloudError: If the endpoint can no longer be watched, saying that the change goes on.
+    """
     started = edge.clock.now()
     moved = False
     while True:
@@ -69,6 +73,10 @@ def await_gone(endpoint: str, edge: Edge, progress: Progress) -> None:
 
 
 def _look(expectation: Expectation, started: float, edge: Edge, *, moved: bool) -> Sighting:
-    endpoint = edge.cloud.endpoint(expectation.endpoint)
+    try:
+        endpoint = edge.cloud.endpoint(expectation.endpoint)
+    except CloudError as error:
+        error.add_detail("state", f"the change goes on towards '{expectation.config}' without us")
+        raise
     under_way = endpoint is not None and (not endpoint.status.settled or endpoint.pending is not None)
     return Sighting(endpoint, edge.clock.now() - started, moved=moved or under_way)

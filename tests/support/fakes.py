@@ -49,6 +49,8 @@ class FakeCloud:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     refuse: Callable[[str], None] = lambda _: None
+    blind_after_update: bool = False
+    blind: bool = False
     _ready: dict[str, tuple[float, Endpoint | None]] = field(default_factory=dict)
 
     def identity(self) -> str:
@@ -62,6 +64,8 @@ class FakeCloud:
         )
 
     def endpoint(self, name: str) -> Endpoint | None:
+        if self.blind:
+            raise CloudError("AWS could not be reached")
         if name in self._ready and self.clock.now() >= self._ready[name][0]:
             _, settled = self._ready.pop(name)
             if settled is None:
@@ -106,6 +110,7 @@ class FakeCloud:
         else:
             status = EndpointStatus(outcome)
             self._start(moving, replace(end, status=status, config=config, variants=self._fleet(config)))
+        self.blind = self.blind_after_update
 
     def delete_endpoint(self, name: str) -> None:
         self._called(f"delete-endpoint {name}")

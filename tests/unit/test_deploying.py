@@ -106,6 +106,20 @@ def test_a_log_that_cannot_be_read_does_not_hide_the_rollback() -> None:
     assert dict(caught.value.details)["log"].startswith("it could not be read: reading the log")
 
 
+def test_an_endpoint_that_can_no_longer_be_watched_is_said_to_go_on() -> None:
+    world = fake_edge()
+    deployed(world, revision("a"))
+    change = prepared(revision("b"), world)
+    world.cloud.blind_after_update = True
+    with pytest.raises(CloudError) as caught:
+        deploy(change, world.edge(), SilentProgress())
+    goes_on = f"the change goes on towards '{revision('b').name}' without us"
+    assert dict(caught.value.details)["state"] == goes_on
+    world.cloud.blind = world.cloud.blind_after_update = False
+    deployed(world, revision("b"))
+    assert serving(world) == revision("b").name
+
+
 def test_an_endpoint_that_cannot_be_asked_is_said_to_serve_unchecked() -> None:
     world = fake_edge()
     world.refusal = DeniedError("invoking endpoint 'digits' is not permitted")
