@@ -26,7 +26,7 @@ check: $(STAMP)  ## format, lint, types and import contracts
 	$(BIN)/lint-imports
 
 test: $(STAMP)  ## all tests, two at a time, and the core's coverage
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov
 
 demo: $(STAMP)  ## the main job on the embedded local cloud, with real data
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/digits/tour.sh
