@@ -41,44 +41,51 @@ def explain(
     rest = f"; {unused} unused resource{'s' * (unused > 1)} remain{'s' * (unused == 1)}" if unused else ""
     match verdict:
         case RolledBack(reason):
-            return RolledBackError(
-                f"endpoint '{name}' is InService on '{expectation.previous}', not on '{wanted}'",
-                details=[
-                    *_reasons(reason, log),
-                    ("state", f"the previous revision serves all traffic{rest}"),
-                ],
-                hint=_next_commands(name),
-            )
+            state = f"the previous revision serves all traffic{rest}"
+            said = f"endpoint '{name}' is InService on '{expectation.previous}', not on '{wanted}'"
+            details = [*_reasons(reason, log), ("state", state)]
+            return RolledBackError(said, details=details, hint=_next_commands(name))
         case Unhealthy(status, reason):
-            return UnhealthyError(
-                f"endpoint '{name}' is {status or 'gone'}, not InService on '{wanted}'",
-                details=[*_reasons(reason, log), ("state", f"the endpoint does not serve{rest}")],
-                hint=_next_commands(name),
-            )
+            said = f"endpoint '{name}' is {status or 'gone'}, not InService on '{wanted}'"
+            details = [*_reasons(reason, log), ("state", f"the endpoint does not serve{rest}")]
+            return UnhealthyError(said, details=details, hint=_next_commands(name))
         case NotVerified(case, problem):
-            return NotVerifiedError(
-                f"endpoint '{name}' is InService on '{wanted}' and fails golden case '{case}'",
-                details=[("golden", problem), ("state", "the new revision serves all traffic")],
-                hint=f"orchestrator rollback --endpoint {name}"
-                if expectation.previous
-                else _next_commands(name),
-            )
+            return _not_verified(expectation, case, problem)
         case Superseded(config):
-            return ConflictError(
-                f"endpoint '{name}' is InService on '{config}', not on '{wanted}'",
-                details=[("state", "somebody else deployed meanwhile, and their revision serves")],
-                hint=f"orchestrator history {name}",
-            )
+            return _superseded(expectation, config)
         case Moving(status):
-            return StillMovingError(
-                f"endpoint '{name}' is still {status or 'not visible'}",
-                details=[("state", f"it goes on towards '{wanted}' without us")],
-                hint="run the same command again: it picks up where this one stopped",
-            )
+            return _moving(expectation, str(status or "not visible"))
         case Arrived() | Deployed():
             raise AssertionError(verdict)
         case _:
             assert_never(verdict)
+
+
+def _not_verified(expectation: Expectation, case: str, problem: str) -> NotVerifiedError:
+    name = expectation.endpoint
+    back = f"orchestrator rollback --endpoint {name}" if expectation.previous else _next_commands(name)
+    return NotVerifiedError(
+        f"endpoint '{name}' is InService on '{expectation.config}' and fails golden case '{case}'",
+        details=[("golden", problem), ("state", "the new revision serves all traffic")],
+        hint=back,
+    )
+
+
+def _superseded(expectation: Expectation, config: str) -> ConflictError:
+    name = expectation.endpoint
+    return ConflictError(
+        f"endpoint '{name}' is InService on '{config}', not on '{expectation.config}'",
+        details=[("state", "somebody else deployed meanwhile, and their revision serves")],
+        hint=f"orchestrator history {name}",
+    )
+
+
+def _moving(expectation: Expectation, status: str) -> StillMovingError:
+    return StillMovingError(
+        f"endpoint '{expectation.endpoint}' is still {status}",
+        details=[("state", f"it goes on towards '{expectation.config}' without us")],
+        hint="run the same command again: it picks up where this one stopped",
+    )
 
 
 def _reasons(reason: str, log: Sequence[str]) -> list[Detail]:
