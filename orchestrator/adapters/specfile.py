@@ -15,8 +15,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.adapters import spectables
-from orchestrator.core import spec
-from orchestrator.core.containers import DEFAULT_PROFILE, PROFILES
+from orchestrator.core import containers, spec
 from orchestrator.core.errors import SpecError
 
 FILE_NAME = "orchestrator.toml"
@@ -221,13 +220,8 @@ def _optional(reference: str | None) -> spec.Reference | None:
 
 def _target(document: spectables.Document, environment: str, settings: tuple[Setting, ...]) -> spec.Target:
     value = {setting.key: setting.value for setting in reversed(settings)}
-    profile = document.container.profile or DEFAULT_PROFILE
-    if profile not in PROFILES:
-        raise SpecError(
-            f"there is no container profile '{profile}'",
-            details=[("known", ", ".join(sorted(PROFILES)))],
-            hint="set container.profile to one of these, or container.image to an image of your own",
-        )
+    profile = document.container.profile or containers.DEFAULT_PROFILE
+    containers.find(profile)
     tags = {key.removeprefix("tags."): str(item) for key, item in value.items() if key.startswith("tags.")}
     return spec.Target(
         environment=environment,

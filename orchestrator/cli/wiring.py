@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.options import Options
 from orchestrator.core import golden
-from orchestrator.core.errors import OrchestratorError, SpecError
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.golden import Case, Response
 from orchestrator.core.spec import Spec
 from orchestrator.localcloud import defaults, lifecycle
 from orchestrator.usecases.edge import Edge, Patience
 from orchestrator.usecases.package import Packaging
+from orchestrator.usecases.plan import needed
 from orchestrator.usecases.verify import Verified
 from orchestrator.usecases.verify import verify as verify_archive
 
@@ -122,12 +123,7 @@ def open_project(
         OrchestratorError: If the local cloud is needed and not running.
     """
     spec = resolve(options).spec
-    if spec.target.bucket is None:
-        environment = spec.target.environment
-        raise SpecError(
-            f"'bucket' is not set for the environment '{environment}'",
-            hint=f"set it in [env.{environment}] or [defaults], or as ORCHESTRATOR_BUCKET",
-        )
+    bucket = needed(spec.target.bucket, "bucket", spec)
     from orchestrator.adapters import aws
 
     clients = aws.clients(_address(spec, options, start_local=start_local))
@@ -135,7 +131,7 @@ def open_project(
         spec = _furnished(spec, clients)
     interval = _LOCAL_INTERVAL_SECONDS if spec.target.is_local else Patience().interval_seconds
     patience = Patience(interval, deadline_seconds)
-    return Project(spec, _edge(clients, spec.target.bucket or "", endpoint or spec.name, patience))
+    return Project(spec, _edge(clients, bucket, endpoint or spec.name, patience))
 
 
 def _address(spec: Spec, options: Options, *, start_local: bool) -> "Address":

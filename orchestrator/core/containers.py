@@ -65,6 +65,21 @@ PROFILES = {
 }
 
 
+def find(profile: str) -> Profile:
+    """Return the profile of that name.
+
+    Raises:
+        SpecError: If there is none.
+    """
+    if profile not in PROFILES:
+        raise SpecError(
+            f"there is no container profile '{profile}'",
+            details=[("known", ", ".join(sorted(PROFILES)))],
+            hint="set container.profile to one of these, or container.image to an image of your own",
+        )
+    return PROFILES[profile]
+
+
 def image_uri(profile: str, region: str) -> str:
     """Return the address of the profile's image in ``region``; SageMaker refuses other regions' images.
 
@@ -74,13 +89,7 @@ def image_uri(profile: str, region: str) -> str:
     Raises:
         SpecError: If there is no such profile.
     """
-    if profile not in PROFILES:
-        raise SpecError(
-            f"there is no container profile '{profile}'",
-            details=[("known", ", ".join(sorted(PROFILES)))],
-            hint="set container.profile to one of these, or container.image to an image of your own",
-        )
+    chosen = find(profile)
     account = _ACCOUNTS.get(region, _COMMERCIAL_ACCOUNT)
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    chosen = PROFILES[profile]
     return f"{account}.dkr.ecr.{region}.{suffix}/{chosen.repository}:{chosen.tag}"

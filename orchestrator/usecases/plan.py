@@ -44,12 +44,12 @@ def revision_of(spec: Spec, identity: str, cases: Sequence[Case], edge: Edge) ->
         SpecError: If the spec lacks a setting that every deployment needs.
     """
     target = spec.target
-    region = _needed(target.region, "region", spec)
+    region = needed(target.region, "region", spec)
     source = Source(
         identity=identity,
         url=edge.store.url(names.artifact_key(spec.name, identity)),
         image=target.image or image_uri(target.profile, region),
-        role=_needed(target.role, "role_arn", spec),
+        role=needed(target.role, "role_arn", spec),
     )
     golden = None
     if cases:
@@ -59,7 +59,12 @@ def revision_of(spec: Spec, identity: str, cases: Sequence[Case], edge: Edge) ->
     return make(spec.name, source, fleet, tags=target.tags, golden=golden)
 
 
-def _needed(value: str | None, key: str, spec: Spec) -> str:
+def needed(value: str | None, key: str, spec: Spec) -> str:
+    """Return a setting that every deployment needs.
+
+    Raises:
+        SpecError: If nobody has set it.
+    """
     if value is None:
         environment = spec.target.environment
         raise SpecError(
