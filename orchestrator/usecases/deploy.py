@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from orchestrator.core import journal, names
-from orchestrator.core.errors import NotFoundError, NotVerifiedError, OrchestratorError, RolledBackError
+from orchestrator.core.errors import NotFoundError, NotVerifiedError, RolledBackError
 from orchestrator.core.golden import Case, to_bytes
 from orchestrator.core.ports import Progress
 from orchestrator.core.revision import Revision
@@ -36,20 +36,24 @@ def deploy(prepared: Prepared, edge: Edge, progress: Progress) -> int:
     try:
         return apply(prepared.change, edge, progress)
     except NotVerifiedError as error:
-        if prepared.change.verb == journal.ROLLBACK or prepared.change.before is None:
+        back = _way_back(prepared, error, edge)
+        if back is None:
             raise
-        raise _taken_back(prepared, error, edge, progress) from error
+        apply(back.change, edge, progress)
+        raise _taken_back(error, prepared.change.endpoint) from error
 
 
-def _taken_back(
-    prepared: Prepared, error: NotVerifiedError, edge: Edge, progress: Progress
-) -> OrchestratorError:
-    endpoint = prepared.change.endpoint
+def _way_back(prepared: Prepared, error: NotVerifiedError, edge: Edge) -> Prepared | None:
+    """Plan the way back from a revision that answers wrongly, if there is one."""
+    if prepared.change.verb == journal.ROLLBACK or prepared.change.before is None:
+        return None
     try:
-        back = prepare_rollback(endpoint, None, edge, reason=f"taken back: {error}")
+        return prepare_rollback(prepared.change.endpoint, None, edge, reason=f"taken back: {error}")
     except NotFoundError:
-        return error  # the journal knows no way back; the endpoint stays where it is, and the error says so
-    apply(back.change, edge, progress)
+        return None  # the journal knows none; the endpoint stays where it is, and the error says so
+
+
+def _taken_back(error: NotVerifiedError, endpoint: str) -> RolledBackError:
     details = [detail for detail in error.details if detail[0] != "state"]
     return RolledBackError(
         str(error),

@@ -184,6 +184,17 @@ def test_a_first_revision_that_answers_wrongly_leaves_an_unhealthy_endpoint() ->
     assert caught.value.exit_code == 5
 
 
+def test_where_the_journal_knows_no_way_back_the_wrong_answer_is_what_is_said() -> None:
+    world = fake_edge()
+    deployed(world, revision("a"))
+    world.journal = FakeJournal("digits")
+    world.fingerprints[revision("b").name] = "somebody else's"
+    with pytest.raises(UnhealthyError, match="fails golden case") as caught:
+        deployed(world, revision("b"))
+    assert caught.value.__cause__ is None
+    assert serving(world) == revision("b").name
+
+
 def test_a_deployment_that_was_killed_after_its_last_step_gets_its_record_by_deploying_again() -> None:
     world = fake_edge()
     wanted = revision("a")
