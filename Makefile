@@ -12,11 +12,12 @@ help:  ## show this list
 
 setup: $(STAMP)  ## create .venv and install the project with all it needs
 
-$(STAMP): pyproject.toml constraints.txt examples/digits/requirements.txt
+$(STAMP): pyproject.toml constraints.txt data-packages.txt examples/digits/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps --requirement examples/digits/requirements.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps --requirement examples/digits/requirements.txt \
+		--requirement data-packages.txt
 	@touch $(STAMP)
 
 check: $(STAMP)  ## format, lint, types and import contracts
@@ -34,6 +35,10 @@ demo: $(STAMP)  ## the main job on the embedded local cloud, with real data
 bench: $(STAMP)  ## the figures of docs/benchmarks.md, as ratios measured in one run
 	$(BIN)/python -m tests.benchmarks.startup
 	$(BIN)/python -m tests.benchmarks.invocations
+	$(BIN)/python -m tests.benchmarks.decoding
+	$(BIN)/python -m tests.benchmarks.inspecting
+	$(BIN)/python -m tests.benchmarks.uploading
+	$(BIN)/python -m tests.benchmarks.packing
 
 clean:  ## remove what was installed and built
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -9,6 +9,12 @@ CSV = "text/csv"
 NPY = "application/x-npy"
 PNG = "image/png"
 JPEG = "image/jpeg"
+TEXT = "text/plain"
+WAV = ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave")
+"""The names that the one format goes by (RFC 2361 has the last)."""
+
+OFFERED = (JSON, CSV, NPY)
+"""What answers can be written as, and every task reads."""
 
 _BAD_REQUEST, _NOT_ACCEPTABLE = 400, 406
 

@@ -23,8 +23,10 @@ _KEYS = {"descr", "fortran_order", "shape"}
 _MAX_DIMENSIONS = 32
 
 
-def parse(body: bytes) -> npt.NDArray[Any]:
-    """Return the array in ``body``: numbers or booleans, in the machine's byte order.
+def parse(body: bytes | bytearray) -> npt.NDArray[Any]:
+    """Return the array in ``body``: numbers or booleans, in the machine's byte order and C's.
+
+    Where the file already has both orders, and its memory may be written to, the array lies in that memory.
 
     Raises:
         InferenceError: 400 if it is no npy file, has objects, complex numbers or structures in it, or is not
@@ -35,10 +37,12 @@ def parse(body: bytes) -> npt.NDArray[Any]:
     if math.prod(shape) * dtype.itemsize != len(body) - start:
         raise _bad(f"it has {len(body) - start} bytes of numbers, its header describes another number")
     flat = np.frombuffer(body, dtype=dtype, offset=start)
-    return flat.reshape(shape, order=order).astype(dtype.newbyteorder("="), order="C")
+    array = flat.reshape(shape, order=order).astype(dtype.newbyteorder("="), order="C", copy=False)
+    # torch warns about memory that it must not write to, and reads numbers only where they are aligned.
+    return np.require(array, requirements=("ALIGNED", "WRITEABLE"))
 
 
-def _header(body: bytes) -> tuple[int, str]:
+def _header(body: bytes | bytearray) -> tuple[int, str]:
     version = body[len(_MAGIC)] if len(body) > len(_MAGIC) else 0
     if not body.startswith(_MAGIC) or version not in _LENGTH_BYTES:
         raise _bad("it does not begin as versions 1 to 3 of the format do")

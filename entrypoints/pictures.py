@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import io
+import sys
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,13 @@ def parse(body: bytes) -> Any:  # noqa: ANN401 - a PIL.Image.Image, which need n
     return picture
 
 
-def pixels(picture: Any, wanted: Input) -> npt.NDArray[np.generic]:  # noqa: ANN401 - see parse
+def is_picture(value: object) -> bool:
+    """Tell whether ``value`` is a `PIL.Image.Image`; without importing Pillow, which nobody may have done."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(value, module.Image)
+
+
+def pixels(picture: Any, wanted: Input | None) -> npt.NDArray[np.generic]:  # noqa: ANN401 - see parse
     """Return ``picture`` as the input ``wanted``, of shape (channels, height, width).
 
     Values are from 0 to 1 where the input's dtype is a floating one, else from 0 to 255. The picture is not
@@ -47,9 +54,11 @@ def pixels(picture: Any, wanted: Input) -> npt.NDArray[np.generic]:  # noqa: ANN
     Raises:
         InferenceError: 415 if the schema has no such input, 400 if the size is another one.
     """
-    shape = wanted.shape or ()
-    if len(shape) != _CHANNELS_FIRST or shape[0] not in _MODES:
-        raise InferenceError(_UNSUPPORTED, "this model takes images only through a preprocess function")
+    shape = (wanted.shape or ()) if wanted else ()
+    if wanted is None or len(shape) != _CHANNELS_FIRST or shape[0] not in _MODES:
+        raise InferenceError(
+            _UNSUPPORTED, "this model takes images only if its schema says (channels, height, width)"
+        )
     channels, height, width = shape
     if height not in {-1, picture.height} or width not in {-1, picture.width}:
         raise InferenceError(

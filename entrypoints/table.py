@@ -1,7 +1,12 @@
-"""CSV as this runtime accepts and writes it: rows of numbers, commas between them, no header, no quotes."""
+"""CSV as this runtime accepts and writes it: rows of numbers, commas between them, no quotes.
 
+Only the names of features that `parse_named` knows may stand above them.
+"""
+
+import csv
 import io
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +17,7 @@ MAX_ROWS = 100_000
 MAX_COLUMNS = 100_000
 
 _BAD_REQUEST = 400
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # which spreadsheets begin their files with
 _NUMBERS_ONLY = re.compile(r"[0-9eE+\-., \t\r\n]*")
 
 
@@ -39,6 +45,35 @@ def parse(body: bytes) -> npt.NDArray[np.float64]:
     if not np.isfinite(cells).all():
         raise InferenceError(_BAD_REQUEST, "a number of the CSV is too large")
     return cells.reshape(len(lines), columns)
+
+
+def parse_named(body: bytes, features: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return the rows of ``body`` with their cells in the order of ``features``.
+
+    The first line may name them, in any order; without such a line, the cells are in order already.
+
+    Raises:
+        InferenceError: 400 as `parse`; if the first line names other features; if a row has another length.
+    """
+    line, _, below = body.removeprefix(_BYTE_ORDER_MARK).partition(b"\n")
+    if _NUMBERS_ONLY.fullmatch(line.decode("latin-1")):
+        rows, order = parse(body), list(range(len(features)))
+    else:
+        order = _order(line, features)
+        rows = parse(below)
+    if rows.shape[1] != len(features):
+        raise InferenceError(_BAD_REQUEST, f"the CSV has rows of {rows.shape[1]} cells, not {len(features)}")
+    return rows[:, order]
+
+
+def _order(line: bytes, features: Sequence[str]) -> list[int]:
+    try:
+        names = [name.strip() for name in next(csv.reader([line.decode()]), [])]
+    except (ValueError, csv.Error):
+        names = []
+    if sorted(names) != sorted(features):
+        raise InferenceError(_BAD_REQUEST, f"the first row of the CSV does not name {', '.join(features)}")
+    return [names.index(name) for name in features]
 
 
 def write(numbers: npt.NDArray[np.float32]) -> bytes:

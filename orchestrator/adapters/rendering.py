@@ -14,8 +14,10 @@ import jinja2
 
 from orchestrator.adapters.bundled import runtime, template, versions
 from orchestrator.core.archive import ENTRY_POINT, FALLBACK, Member
+from orchestrator.core.checkpoint import Kind
 from orchestrator.core.errors import SpecError
-from orchestrator.core.spec import EntryPointSpec, Literal, Reference, Spec, is_identifier
+from orchestrator.core.spec import EntryPointSpec, Literal, ModelSpec, Reference, Spec, is_identifier
+from orchestrator.core.tasks import check_options
 
 __all__ = ["entry_point", "literal", "render", "runtime", "versions"]
 
@@ -25,43 +27,80 @@ _OLDEST_PYTHON = (3, 10)
 Value = Literal | Reference
 
 
-def entry_point(spec: Spec) -> tuple[Member, ...]:
+def _runtime(module: str, name: str) -> Reference:
+    return Reference(f"orchestrator_runtime/{module}.py", name)
+
+
+_LOADERS = {
+    Kind.SAFETENSORS: _runtime("loaders", "FromClass"),
+    Kind.TORCHSCRIPT: _runtime("loaders", "TorchScript"),
+    Kind.EXPORTED: _runtime("loaders", "Exported"),
+    Kind.HUGGING_FACE: _runtime("loaders", "HuggingFace"),
+}
+_TASKS = {
+    "custom": _runtime("custom", "Custom"),
+    "image-classification": _runtime("image_classification", "ImageClassification"),
+    "text-classification": _runtime("text_classification", "TextClassification"),
+    "tabular": _runtime("tabular", "Tabular"),
+    "audio": _runtime("audio", "Audio"),
+    "embeddings": _runtime("embeddings", "Embeddings"),
+}
+
+
+def entry_point(spec: Spec, kind: Kind) -> tuple[Member, ...]:
     """Return `code/predict.py`, and `code/inference.py`, which says the same under the default name.
 
+    Args:
+        spec: What the user asks for.
+        kind: How the model lies in the archive, and so what loads it.
+
     Raises:
-        SpecError: If a value of the spec has no literal in Python.
+        SpecError: If a value of the spec has no literal in Python, has no effect, or says a thing twice; or
+            if the weights need a class and the spec names none.
     """
-    predict = render(template("predict.py.j2"), _values(spec))
+    predict = render(template("predict.py.j2"), _values(spec, kind))
     fallback = render(template("inference.py.j2"), {})
     return Member(ENTRY_POINT, predict.encode()), Member(FALLBACK, fallback.encode())
 
 
-def _values(spec: Spec) -> dict[str, Value]:
+def _values(spec: Spec, kind: Kind) -> dict[str, Value]:
     asked = spec.entrypoint
+    _check_model(spec.model, kind)
+    _check_options(asked)
     return {
+        "loader": _LOADERS[kind],
+        "task": _TASKS[asked.task],
         "model": spec.model.class_,
         "init_args": dict(spec.model.init_args),
-        "labels": _labels(asked),
+        "options": dict(asked.options),
         "inputs": {name: {"dtype": one.dtype, "shape": list(one.shape)} for name, one in asked.inputs},
         "preprocess": asked.preprocess,
         "postprocess": asked.postprocess,
     }
 
 
-def _labels(asked: EntryPointSpec) -> Literal:
-    if asked.task == "custom":
-        if asked.labels:
-            raise SpecError(
-                "entrypoint.labels has no effect with task 'custom'",
-                hint="set entrypoint.task to 'image-classification', or let postprocess return the labels",
-            )
-        return None
-    if len(set(asked.labels)) != len(asked.labels):
+def _check_model(model: ModelSpec, kind: Kind) -> None:
+    if model.class_ is None and kind is Kind.SAFETENSORS:
         raise SpecError(
-            "entrypoint.labels names a label twice",
-            details=[("rule", "answers are by label: one for each class")],
+            f"model.class is missing, and '{model.path}' holds only weights",
+            hint="name the class of the model: class = 'src/net.py:Net'",
         )
-    return list(asked.labels)
+    if model.class_ is None and model.init_args:
+        raise SpecError(
+            "model.init_args has no effect without model.class",
+            hint="take the key out, or name what is called with it: class = 'src/net.py:Net'",
+        )
+
+
+def _check_options(asked: EntryPointSpec) -> None:
+    options = dict(asked.options)
+    check_options(asked.task, options)
+    for option, reason in (("labels", "answers are by label"), ("features", "rows are by feature")):
+        names = options.get(option)
+        if isinstance(names, list) and len(set(map(str, names))) != len(names):
+            raise SpecError(
+                f"entrypoint.{option} names one twice", details=[("rule", f"{reason}: every name once")]
+            )
 
 
 def render(source: str, values: Mapping[str, Value]) -> str:

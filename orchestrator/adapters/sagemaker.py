@@ -83,7 +83,7 @@ class SageMaker:
                 ExecutionRoleArn=model.role,
                 PrimaryContainer={
                     "Image": model.image,
-                    "ModelDataUrl": model.artifact,
+                    **_artifact_to_api(model),
                     "Environment": dict(model.environment),
                 },
                 Tags=tags_to_api(dict(model.tags)),
@@ -182,7 +182,7 @@ class SageMaker:
         return Model(
             name=name,
             image=container.get("Image", ""),
-            artifact=container.get("ModelDataUrl", ""),
+            artifact=_artifact_of(container),
             role=answer.get("ExecutionRoleArn", ""),
             environment=_sorted_pairs(container.get("Environment", {})),
             tags=_sorted_pairs(tags),
@@ -237,6 +237,19 @@ def _unless_it_exists(call: Any, **arguments: object) -> None:  # noqa: ANN401 -
 
 def _is_missing(error: ClientError) -> bool:
     return message_of(error).startswith(_MISSING)
+
+
+def _artifact_to_api(model: Model) -> dict[str, object]:
+    # ModelDataUrl is for one compressed object only; serverless endpoints take nothing else.
+    if not model.is_uncompressed:
+        return {"ModelDataUrl": model.artifact}
+    source = {"S3Uri": model.artifact, "S3DataType": "S3Prefix", "CompressionType": "None"}
+    return {"ModelDataSource": {"S3DataSource": source}}
+
+
+def _artifact_of(container: dict[str, Any]) -> str:
+    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    return str(container.get("ModelDataUrl") or source.get("S3Uri", ""))
 
 
 def _variant(answer: dict[str, Any]) -> Variant:

@@ -27,9 +27,7 @@ def collect(root: str, paths: Sequence[str], patterns: Sequence[str]) -> tuple[M
     """
     base = Path(root)
     named = {path: _named(base, path) for path in (*paths, *_packages(base, paths))}
-    matching = {
-        path.relative_to(base).as_posix(): path for pattern in patterns for path in _matches(base, pattern)
-    }
+    matching = {_name(base, path): path for pattern in patterns for path in _matches(base, pattern)}
     return tuple(Member(path, str(file)) for path, file in sorted({**matching, **named}.items()))
 
 
@@ -47,6 +45,11 @@ def golden_files(root: str, pattern: str) -> tuple[tuple[str, bytes], ...]:
         return tuple((path.relative_to(base).as_posix(), path.read_bytes()) for path in found)
     except OSError as error:
         raise ArtifactError(f"a golden case cannot be read: {error}") from error
+
+
+def _name(base: Path, path: Path) -> str:
+    # The bytes on disk are UTF-8 in any locale; what Python makes of them depends on the locale.
+    return os.fsencode(path.relative_to(base).as_posix()).decode("utf-8", "surrogateescape")
 
 
 def _named(base: Path, path: str) -> Path:
@@ -69,9 +72,8 @@ def _matches(base: Path, pattern: str, key: str = "package.include") -> list[Pat
         raise ArtifactError(f"{key}: '{pattern}' leads out of the project", details=[("project", str(base))])
     # Before Python 3.13 a '**' at the end stands for folders only.
     whole = f"{pattern}/*" if pattern.endswith("**") else pattern
-    files = [
-        _inside(base, path) for path in base.glob(whole) if path.is_file() and _wanted(path.relative_to(base))
-    ]
+    matching = (path for path in base.glob(whole) if _wanted(path.relative_to(base)) and not path.is_dir())
+    files = [_regular(base, _inside(base, path)) for path in matching]
     if not files:
         raise ArtifactError(
             f"{key}: '{pattern}' matches no file",
@@ -94,3 +96,30 @@ def _inside(base: Path, path: Path) -> Path:
             details=[("project", str(base)), ("leads to", str(path.resolve()))],
         )
     return path
+
+
+def _regular(base: Path, path: Path) -> Path:
+    if not path.is_file():
+        raise ArtifactError(
+            f"'{path.relative_to(base).as_posix()}' is no file that an archive can hold",
+            details=[
+                ("rule", "regular files, and links to them: no devices, pipes or links that lead nowhere")
+            ],
+            hint="narrow package.include",
+        )
+    return path
+
+
+def text(member: Member) -> str:
+    """Return the text of a small member, such as a requirements file.
+
+    Raises:
+        ArtifactError: If it cannot be read, or is not UTF-8.
+    """
+    if not isinstance(member.content, (str, bytes)):
+        raise ArtifactError(f"'{member.path}' is no text file")
+    try:
+        content = member.content if isinstance(member.content, bytes) else Path(member.content).read_bytes()
+        return content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"'{member.path}' cannot be read: {error}") from error

@@ -10,12 +10,12 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.adapters import spectables
-from orchestrator.core import containers, spec
+from orchestrator.adapters import spectables, specvalues
+from orchestrator.core import spec
 from orchestrator.core.errors import SpecError
 
 FILE_NAME = "orchestrator.toml"
@@ -41,6 +41,8 @@ _SETTINGS = (
     "role_arn",
     "assume_role_arn",
     "keep_revisions",
+    "kms_key",
+    "bucket_owner",
     "endpoint.mode",
     "endpoint.instance_type",
     "endpoint.instance_count",
@@ -86,7 +88,9 @@ def read(path: Path, environment: str, *, flags: Mapping[str, str], environ: Map
             hint=f"add [env.{environment}], or choose one with --env",
         )
     settings = tuple(_settings(path.name, document, environment, flags, environ))
-    return Resolved(_spec(path, document, environment, settings), (*settings, *_others(path.name, document)))
+    values = {setting.key: setting.value for setting in reversed(settings)}
+    resolved = specvalues.spec_of(path, document, environment, values)
+    return Resolved(resolved, (*settings, *_others(path.name, document)))
 
 
 def schema_text() -> str:
@@ -184,63 +188,9 @@ def _flat(table: spectables.SettingsTable | None) -> dict[str, object]:
     return flat
 
 
-def _spec(
-    path: Path, document: spectables.Document, environment: str, settings: tuple[Setting, ...]
-) -> spec.Spec:
-    model, entrypoint = document.model, document.entrypoint
-    return spec.Spec(
-        name=document.name,
-        root=str(path.resolve().parent),
-        model=spec.ModelSpec(
-            path=model.path,
-            class_=spec.Reference.parse(model.class_),
-            format=model.format,
-            init_args=tuple(cast("dict[str, spec.Literal]", model.init_args).items()),
-            license=model.license,
-        ),
-        target=_target(document, environment, settings),
-        entrypoint=spec.EntryPointSpec(
-            task=entrypoint.task,
-            labels=tuple(entrypoint.labels),
-            preprocess=_optional(entrypoint.preprocess),
-            postprocess=_optional(entrypoint.postprocess),
-            inputs=tuple(
-                (name, spec.TensorSpec(tensor.dtype, tuple(tensor.shape)))
-                for name, tensor in document.schema_.input.items()
-            ),
-        ),
-        package=spec.PackageSpec(tuple(document.package.include), document.package.requirements),
-        golden=spec.GoldenSpec(document.golden.cases, document.golden.atol),
-    )
-
-
-def _optional(reference: str | None) -> spec.Reference | None:
-    return None if reference is None else spec.Reference.parse(reference)
-
-
-def _target(document: spectables.Document, environment: str, settings: tuple[Setting, ...]) -> spec.Target:
-    value = {setting.key: setting.value for setting in reversed(settings)}
-    profile = document.container.profile or containers.DEFAULT_PROFILE
-    containers.find(profile)
-    tags = {key.removeprefix("tags."): str(item) for key, item in value.items() if key.startswith("tags.")}
-    return spec.Target(
-        environment=environment,
-        region=cast("str | None", value["region"]),
-        bucket=cast("str | None", value["bucket"]),
-        role=cast("str | None", value["role_arn"]),
-        instance_type=cast("str", value["endpoint.instance_type"]),
-        instance_count=cast("int", value["endpoint.instance_count"]),
-        keep_revisions=cast("int", value["keep_revisions"]),
-        profile=profile,
-        image=document.container.image,
-        tags=tuple(sorted(tags.items())),
-        assume_role=cast("str | None", value["assume_role_arn"]),
-    )
-
-
 def _others(file: str, document: spectables.Document) -> Iterator[Setting]:
     """Yield everything outside ``[defaults]`` and ``[env]``: it is the same in every environment."""
-    for table in ("model", "entrypoint", "schema", "package", "container", "golden"):
+    for table in ("model", "entrypoint", "schema", "package", "container", "golden", "policy"):
         content: BaseModel = getattr(document, "schema_" if table == "schema" else table)
         for name, field in type(content).model_fields.items():
             origin = file if name in content.model_fields_set else "built in"

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from orchestrator.core import spec
 from orchestrator.core.errors import SpecError
 from orchestrator.core.names import is_valid
+from orchestrator.core.tasks import check_options
 
 
 def _reference(text: str) -> str:
@@ -40,6 +41,8 @@ RelativePath = Annotated[str, AfterValidator(_relative)]
 DType = Literal[
     "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"
 ]
+PositiveInt = Annotated[int, Field(ge=1)]
+Level = Literal["allow", "warn", "refuse"]
 Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 
@@ -52,20 +55,76 @@ class Table(BaseModel):
 class ModelTable(Table):
     """``[model]``: the trained model."""
 
-    path: str = Field(description="The file with the weights, relative to the spec.")
-    format: Literal["auto", "safetensors", "state-dict"] = "auto"
-    class_: ReferenceText = Field(alias="class", description="The nn.Module, as folder/file.py:Name.")
+    path: str = Field(description="The file or folder of the trained model, relative to the spec.")
+    format: Literal[
+        "auto",
+        "safetensors",
+        "sharded-safetensors",
+        "state-dict",
+        "module",
+        "torchscript",
+        "exported",
+        "hugging-face",
+    ] = "auto"
+    class_: ReferenceText | None = Field(
+        default=None,
+        alias="class",
+        description="The nn.Module, as folder/file.py:Name; needed where the file holds only weights.",
+    )
     init_args: dict[str, Plain] = Field(default={}, description="Keyword arguments for the class.")
     license: str | None = Field(default=None, description="An SPDX expression.")
+    state_dict_key: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="Where in a checkpoint the weights lie, with '.' between keys."
+    )
+    strip_prefix: str | None = Field(
+        default=None, description="What every tensor's name loses; by default DataParallel's 'module.'."
+    )
+    allow_code: bool = Field(
+        default=False, description="Whether a file that carries code may be loaded: it runs what it says."
+    )
 
 
 class EntryPointTable(Table):
     """``[entrypoint]``: what happens around the model."""
 
-    task: Literal["image-classification", "custom"] = "custom"
-    labels: list[str] = []
+    task: Literal[
+        "image-classification", "text-classification", "tabular", "audio", "embeddings", "custom"
+    ] = "custom"
     preprocess: ReferenceText | None = None
     postprocess: ReferenceText | None = None
+    labels: list[str] | None = Field(default=None, description="Of the classes, in the model's order.")
+    top_k: PositiveInt | None = Field(default=None, description="How many classes an answer lists.")
+    probabilities: bool | None = Field(default=None, description="Whether an answer lists probabilities.")
+    tokenizer: RelativePath | None = Field(
+        default=None, description="A vocabulary, one token a line, or a tokenizer.json."
+    )
+    max_tokens: PositiveInt | None = Field(default=None, description="How many tokens a text is cut to.")
+    lowercase: bool | None = Field(default=None, description="Whether a vocabulary's texts are lower-cased.")
+    features: list[str] | None = Field(default=None, description="The names of a row's cells, in order.")
+    sample_rate: PositiveInt | None = Field(default=None, description="Of the audio, in hertz.")
+    frame_length: PositiveInt | None = Field(default=None, description="Of a frame, in samples.")
+    hop_length: PositiveInt | None = Field(default=None, description="Between frames, in samples.")
+    center: bool | None = Field(default=None, description="Whether frames are centred on their time.")
+    normalize: bool | None = Field(
+        default=None, description="Audio: frames to mean 0, deviation 1. Embeddings: to length 1."
+    )
+    pooling: Literal["mean", "cls", "none"] | None = Field(
+        default=None, description="How token vectors become one."
+    )
+
+    @model_validator(mode="after")
+    def _known_to_the_task(self) -> "EntryPointTable":
+        try:
+            check_options(self.task, self.options)
+        except SpecError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def options(self) -> dict[str, spec.Literal]:
+        """What the task is told: the keys that the spec sets, but for those that every task knows."""
+        given = self.model_dump(exclude={"task", "preprocess", "postprocess"}, exclude_none=True)
+        return {key: value for key, value in given.items() if key in self.model_fields_set}
 
 
 class TensorTable(Table):
@@ -86,7 +145,7 @@ class PackageTable(Table):
 
     requirements: RelativePath | None = None
     include: list[RelativePath] = []
-    layout: Literal["tar.gz"] = "tar.gz"
+    layout: Literal["tar.gz", "s3-prefix"] = "tar.gz"
 
 
 class ContainerTable(Table):
@@ -102,6 +161,21 @@ class ContainerTable(Table):
         return self
 
 
+class PolicyTable(Table):
+    """``[policy]``: what a finding about the container or its requirements leads to."""
+
+    end_of_patch: Level | None = Field(default=None, description="AWS no longer patches the image [warn].")
+    newer_torch: Level | None = Field(
+        default=None, description="The model was saved by a newer torch than the image has [warn; see docs]."
+    )
+    replaced_torch: Level | None = Field(
+        default=None, description="The requirements replace the image's torch [refuse]."
+    )
+    unpinned_requirements: Level | None = Field(
+        default=None, description="A requirement is not pinned to one version [warn]."
+    )
+
+
 class GoldenTable(Table):
     """``[golden]``: requests with the answers they must get."""
 
@@ -114,7 +188,7 @@ class EndpointTable(Table):
 
     mode: Literal["realtime"] | None = None
     instance_type: Annotated[str, Field(pattern=r"^ml\.\S+$")] | None = None
-    instance_count: Annotated[int, Field(ge=1)] | None = None
+    instance_count: PositiveInt | None = None
 
 
 class RolloutTable(Table):
@@ -133,7 +207,13 @@ class SettingsTable(Table):
     tags: dict[
         Annotated[str, Field(min_length=1, max_length=128)], Annotated[str, Field(max_length=256)]
     ] = {}
-    keep_revisions: Annotated[int, Field(ge=1)] | None = None
+    keep_revisions: PositiveInt | None = None
+    kms_key: Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^\S+$")] | None = Field(
+        default=None, description="The KMS key that S3 encrypts artifacts with: an ID, an ARN or an alias."
+    )
+    bucket_owner: Annotated[str, Field(pattern=r"^\d{12}$")] | None = Field(
+        default=None, description="The account that has to own the bucket."
+    )
     endpoint: EndpointTable = EndpointTable()
     rollout: RolloutTable = RolloutTable()
 
@@ -151,6 +231,7 @@ class Document(Table):
     package: PackageTable = PackageTable()
     container: ContainerTable = ContainerTable()
     golden: GoldenTable = GoldenTable()
+    policy: PolicyTable = PolicyTable()
     defaults: SettingsTable = SettingsTable()
     env: dict[str, SettingsTable] = {}
 

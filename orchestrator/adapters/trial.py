@@ -1,11 +1,12 @@
 """The local endpoint as an archive's first customer: it loads the model as the container will.
 
-The archive is unpacked to a fresh folder and served from there by a child process, so that only what is in
-the archive counts, and nothing of the model's code runs in this process.
+What the archive is to hold is laid out in a fresh folder and served from there by a child process, so that
+nothing else counts, and nothing of the model's code runs in this process.
 """
 
 import contextlib
 import http.client
+import importlib.util
 import json
 import re
 import subprocess
@@ -17,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from orchestrator.adapters.tarball import extract
-from orchestrator.core.errors import ArtifactError
+from orchestrator.adapters.tarball import stage
+from orchestrator.core.archive import Member
+from orchestrator.core.errors import ArtifactError, MissingExtraError
 from orchestrator.core.golden import Case, Response
 from orchestrator.core.revision import CONTAINER_ENVIRONMENT, CUSTOM_ATTRIBUTES, fingerprint_of
 
@@ -37,7 +39,7 @@ _NOTHING_CHANGED = ("state", "no archive has been written")
 
 @dataclass(frozen=True, slots=True)
 class LocalTrial:
-    """Tries archives with the local endpoint.
+    """Tries what an archive is to hold with the local endpoint.
 
     Attributes:
         environment: The developer's environment variables. AWS's are kept from the model, and so are those
@@ -48,15 +50,18 @@ class LocalTrial:
     environment: Mapping[str, str]
     load_seconds: float = _LOAD_SECONDS
 
-    def run(self, archive: str, cases: Sequence[Case]) -> tuple[Response, ...]:
-        """Load the archive, and return the model's answer to each of ``cases``.
+    def run(self, members: Sequence[Member], cases: Sequence[Case]) -> tuple[Response, ...]:
+        """Load the model, and return its answer to each of ``cases``.
 
         Raises:
             ArtifactError: If it does not load, or the endpoint dies of a case.
+            MissingExtraError: If torch is not installed.
         """
+        if importlib.util.find_spec("torch") is None:
+            raise MissingExtraError("torch", needed_for="trying the model")
         with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
             model = Path(folder) / "model"
-            extract(archive, str(model))
+            stage(str(model), members)
             with self._serving(Path(folder), model) as port:
                 return tuple(_answer(port, case) for case in cases)
 

@@ -45,7 +45,9 @@ class InterruptedByUserError(OrchestratorError):
     exit_code = 130
 
     def __init__(self) -> None:
-        super().__init__("interrupted", hint="run the same command again: it picks up where this one stopped")
+        super().__init__(
+            "interrupted", hint="run the same command again: what has been done is not done twice"
+        )
 
 
 class BugError(OrchestratorError):

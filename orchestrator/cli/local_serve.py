@@ -1,8 +1,9 @@
 """`orchestrator local-serve`."""
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -10,10 +11,11 @@ import click
 from orchestrator.cli import wiring
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
+from orchestrator.cli.transfer import TerminalTransfer
 from orchestrator.core.errors import ArtifactError
 from orchestrator.core.revision import CONTAINER_ENVIRONMENT
 from orchestrator.serving import server
-from orchestrator.usecases.package import package
+from orchestrator.usecases.build import build
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -51,8 +53,9 @@ def command(
 ) -> None:
     """Serve TARGET on a port under the container's contract: GET /ping, POST /invocations.
 
-    TARGET is an archive, a folder with an unpacked one, an s3:// address, or nothing: then it is the
-    project itself. The model's code runs on this machine with your rights: serve only what you trust.
+    TARGET is an archive, a folder with an unpacked one, an s3:// address of an archive or (ending in /) of
+    its files, or nothing: then it is the project itself. The model's code runs on this machine with your
+    rights: serve only what you trust.
 
     \b
     Examples:
@@ -66,8 +69,13 @@ def command(
         terminal.say(
             f"warning: whoever reaches {host} can use this model: there is no authentication", style="yellow"
         )
-    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
-        model_dir, own = _model_dir(options, target, Path(folder))
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="orchestrator-")))
+        if target is None:
+            model_dir = stack.enter_context(_project(options, terminal, folder / "model"))
+            own: Mapping[str, str] = CONTAINER_ENVIRONMENT
+        else:
+            model_dir, own = _unpacked(options, target, folder), {}
         serving = server.Options(
             model_dir=model_dir,
             host=host,
@@ -85,24 +93,27 @@ def _announce(terminal: Terminal, ready: server.Ready) -> None:
     terminal.result(f"serving at {url}/invocations (Ctrl-C stops it)", document)
 
 
-def _model_dir(options: Options, target: str | None, folder: Path) -> tuple[Path, Mapping[str, str]]:
-    """Return the folder to serve, and the container's environment that comes with it."""
+@contextlib.contextmanager
+def _project(options: Options, terminal: Terminal, into: Path) -> Iterator[Path]:
+    """Yield a folder with what the project's archive would hold, as long as this is open."""
+    # No trial: the first customer of this build is the very server that it is made for.
+    with build(wiring.resolve(options).spec, wiring.packaging(), TerminalTransfer(terminal)) as made:
+        terminal.warn(made.warnings)
+        wiring.stage(made, str(into))
+        yield into
+
+
+def _unpacked(options: Options, target: str, folder: Path) -> Path:
+    """Return the folder that ``target`` is, or one that it is unpacked to."""
+    if Path(target).is_dir():
+        return Path(target)
     unpacked = folder / "model"
-    if target is not None and Path(target).is_dir():
-        return Path(target), {}
-    if target is None:
-        # Its trial is the very server that it is made for.
-        untried = wiring.packaging(tried=False)
-        built = package(wiring.resolve(options).spec, untried, str(folder / "model.tar.gz"))
-        wiring.extract(built.path, str(unpacked))
-        return unpacked, CONTAINER_ENVIRONMENT
-    archive = target
     if target.startswith("s3://"):
-        archive = str(folder / "model.tar.gz")
-        wiring.download(options, target, archive)
-    elif not Path(target).is_file():
+        wiring.download(options, target, str(unpacked))
+        return unpacked
+    if not Path(target).is_file():
         raise ArtifactError(
             f"there is no archive or folder '{target}'", hint="orchestrator package          builds one"
         )
-    wiring.extract(archive, str(unpacked))
-    return unpacked, {}
+    wiring.extract(target, str(unpacked))
+    return unpacked

@@ -11,8 +11,10 @@ from orchestrator.cli.options import common_options
 
 # Name of the command, what its help says in one line. The module has the same name, `-` as `_`.
 COMMANDS = {
+    "inspect": "Say what a model file holds, without running anything in it.",
     "package": "Build model.tar.gz with its generated entry point, and try it.",
     "verify": "Check an archive's digests, layout and safety.",
+    "upload": "Send the project's archive to S3, under a key made of its content.",
     "local-serve": "Serve an archive, a folder or the project on a port, as the container would.",
     "plan": "Show what a deploy would change, and change nothing.",
     "deploy": "Create or update the endpoint, and wait until it has truly arrived.",

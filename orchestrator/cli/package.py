@@ -7,7 +7,8 @@ import click
 from orchestrator.cli import render, wiring
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
-from orchestrator.usecases.package import package
+from orchestrator.cli.transfer import TerminalTransfer
+from orchestrator.usecases.package import PackagedArchive, package
 
 
 @click.command("package")
@@ -21,8 +22,10 @@ from orchestrator.usecases.package import package
 def command(options: Options, out: str | None) -> None:
     """Build model.tar.gz with its generated entry point, and try it.
 
-    The archive is unpacked and served once on this machine, as the container would serve it: its model must
-    load, and answer the golden cases. An archive that is there already stays unless the new one passes.
+    Weights of any format become safetensors on the way, without running anything in the file; what can only
+    be run needs model.allow_code. The archive's files are served once on this machine, as the container would
+    serve them: the model must load, and answer the golden cases. An archive that is there already stays
+    unless the new one passes; if nothing has changed since it was built, it is not built again.
 
     \b
     Examples:
@@ -33,16 +36,25 @@ def command(options: Options, out: str | None) -> None:
     path = out or str(Path(spec.root) / "model.tar.gz")
     cases = wiring.golden_cases(spec)
     terminal = Terminal(options)
-    terminal.say(f"packaging {spec.model.path} with {spec.model.class_}")
-    built = package(spec, wiring.packaging(), path, cases)
+    terminal.say(f"packaging {render.model(spec.model)}")
+    built = package(spec, wiring.packaging(), path, TerminalTransfer(terminal), cases)
+    terminal.warn(built.warnings)
+    terminal.detail(render.table([(file.path, str(file.size_bytes)) for file in built.manifest.files]))
     document = {
         "archive": built.path,
         "identity": built.identity,
         "size_bytes": Path(built.path).stat().st_size,
         "files": [file.path for file in built.manifest.files],
         "golden_cases": len(cases),
+        "unchanged": built.unchanged,
+        "warnings": list(built.warnings),
     }
-    terminal.detail(render.table([(file.path, str(file.size_bytes)) for file in built.manifest.files]))
-    asked = f"{render.counted(len(cases), 'golden case')} answered" if cases else "no golden cases"
+    terminal.result(_said(built, len(cases)), document)
+
+
+def _said(built: PackagedArchive, cases: int) -> str:
+    if built.unchanged:
+        return f"{built.path}: {built.identity[:12]}, unchanged since it was built and tried"
+    asked = f"{render.counted(cases, 'golden case')} answered" if cases else "no golden cases"
     files = render.counted(len(built.manifest.files), "file")
-    terminal.result(f"{built.path}: {built.identity[:12]}, {files}, {asked}", document)
+    return f"{built.path}: {built.identity[:12]}, {files}, {asked}"

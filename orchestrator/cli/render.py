@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.journal import Deployment
+from orchestrator.core.spec import ModelSpec
 from orchestrator.core.steps import Plan, describe
+from orchestrator.usecases.publish import Published
 from orchestrator.usecases.status import Status
 
 _LABEL_WIDTH = 6
@@ -121,6 +123,19 @@ def deployment_document(attempt: Deployment) -> dict[str, object]:
         "by": attempt.by,
         "reason": attempt.reason or None,
     }
+
+
+def model(asked: ModelSpec) -> str:
+    """Return which model is packaged, and what makes it."""
+    return f"{asked.path} with {asked.class_}" if asked.class_ else asked.path
+
+
+def published(found: Published) -> str:
+    """Return what was sent to S3, and what was not."""
+    if not found.stored:
+        return f"in S3 already: {found.url}"
+    copied = f", copied {size(found.copied_bytes)} within S3" if found.copied_bytes else ""
+    return f"uploaded {size(found.sent_bytes)}{copied} to {found.url}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -20,6 +21,11 @@ class Terminal:
         """Tell the person what is going on."""
         if not self._options.quiet:
             click.echo(self.styled(text, style), err=True, color=self._color)
+
+    def warn(self, texts: Sequence[str]) -> None:
+        """Tell the person what they should know and are not stopped by."""
+        for text in texts:
+            self.say(f"warning: {text}", style="yellow")
 
     def detail(self, text: str) -> None:
         """Tell the person more, if they asked for more."""

@@ -1,19 +1,22 @@
 """The composition root: which adapter stands behind which port. The only module that imports adapters."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.options import Options
 from orchestrator.core import golden
+from orchestrator.core.checkpoint import Checkpoint
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.core.golden import Case, Response
-from orchestrator.core.spec import Spec
+from orchestrator.core.golden import Case
+from orchestrator.core.spec import Spec, Target
 from orchestrator.localcloud import defaults, lifecycle
+from orchestrator.usecases.build import Build, Packaging
 from orchestrator.usecases.edge import Edge, Patience
-from orchestrator.usecases.package import Packaging
+from orchestrator.usecases.inspect import InspectedArchive
+from orchestrator.usecases.inspect import inspect as inspect_model
 from orchestrator.usecases.plan import needed
 from orchestrator.usecases.verify import Verified
 from orchestrator.usecases.verify import verify as verify_archive
@@ -52,13 +55,35 @@ def spec_schema() -> str:
     return specfile.schema_text()
 
 
-def packaging(*, tried: bool = True) -> Packaging:
-    """Return the outside of packaging; without a trial where the archive is served next anyway."""
+def packaging() -> Packaging:
+    """Return the outside of packaging."""
     from orchestrator.adapters import checkpoints, rendering, sources, tarball
+    from orchestrator.adapters.builds import BuildsFile
     from orchestrator.adapters.trial import LocalTrial
 
-    trial = LocalTrial(os.environ) if tried else _NoTrial()
-    return Packaging(checkpoints, sources, rendering, tarball, trial)
+    return Packaging(
+        checkpoints=checkpoints,
+        sources=sources,
+        generator=rendering,
+        archives=tarball,
+        trial=LocalTrial(os.environ),
+        builds=BuildsFile(lifecycle.default_state_dir(os.environ).parent),
+        today=datetime.now(UTC).date().isoformat(),
+    )
+
+
+def inspect(path: str, format_: str) -> Checkpoint | InspectedArchive:
+    """Say what a model file or an archive holds; nothing of it is run."""
+    from orchestrator.adapters import checkpoints, tarball
+
+    return inspect_model(path, format_, checkpoints, tarball)
+
+
+def stage(made: Build, into: str) -> None:
+    """Lay a build out in the new folder ``into``, as the container finds it."""
+    from orchestrator.adapters import tarball
+
+    tarball.stage(into, made.members)
 
 
 def golden_cases(spec: Spec) -> tuple[Case, ...]:
@@ -85,21 +110,17 @@ def extract(archive: str, into: str) -> None:
     tarball.extract(archive, into)
 
 
-def download(options: Options, url: str, path: str) -> None:
-    """Fetch an artifact from the environment's S3."""
-    from orchestrator.adapters import aws
-    from orchestrator.adapters.s3 import S3Store
+def download(options: Options, url: str, into: str) -> None:
+    """Fetch an artifact from the environment's S3, and unpack it to the new folder ``into``.
 
-    bucket, _, key = url.removeprefix("s3://").partition("/")
+    Raises:
+        NotFoundError: If nothing is there.
+        ArtifactError: If it is damaged, or a name in it breaks a rule.
+    """
+    from orchestrator.adapters import artifacts, aws
+
     clients = aws.clients(_address(resolve(options).spec, options, start_local=False))
-    S3Store(clients, bucket).download(key, path)
-
-
-class _NoTrial:
-    """Stands where an archive's first customer is the server that it was made for."""
-
-    def run(self, archive: str, cases: Sequence[Case]) -> tuple[Response, ...]:  # noqa: ARG002 - the port's
-        return ()
+    artifacts.fetch(clients, url, into)
 
 
 def open_project(
@@ -131,7 +152,7 @@ def open_project(
         spec = _furnished(spec, clients)
     interval = _LOCAL_INTERVAL_SECONDS if spec.target.is_local else Patience().interval_seconds
     patience = Patience(interval, deadline_seconds)
-    return Project(spec, _edge(clients, bucket, endpoint or spec.name, patience))
+    return Project(spec, _edge(clients, bucket, spec.target, endpoint or spec.name, patience))
 
 
 def _address(spec: Spec, options: Options, *, start_local: bool) -> "Address":
@@ -164,7 +185,8 @@ def _furnished(spec: Spec, clients: "Clients") -> Spec:
     return replace(spec, target=replace(target, role=role))
 
 
-def _edge(clients: "Clients", bucket: str, endpoint: str, patience: Patience) -> Edge:
+def _edge(clients: "Clients", bucket: str, target: Target, endpoint: str, patience: Patience) -> Edge:
+    from orchestrator.adapters import images
     from orchestrator.adapters.clock import SystemClock
     from orchestrator.adapters.journal import S3Journal
     from orchestrator.adapters.logs import CloudWatchLogs
@@ -172,13 +194,16 @@ def _edge(clients: "Clients", bucket: str, endpoint: str, patience: Patience) ->
     from orchestrator.adapters.s3 import S3Store
     from orchestrator.adapters.sagemaker import SageMaker
 
-    store = S3Store(clients, bucket)
+    # The local cloud has neither the key nor the account that the spec may name for a real one.
+    kms_key, owner = (None, None) if target.is_local else (target.kms_key, target.bucket_owner)
+    store = S3Store(clients, bucket, kms_key=kms_key, owner=owner)
     return Edge(
         cloud=SageMaker(clients),
         store=store,
         journal=S3Journal(store, endpoint),
         runtime=SageMakerRuntime(clients),
         logs=CloudWatchLogs(clients),
+        images=images,
         clock=SystemClock(),
         patience=patience,
     )

@@ -9,9 +9,10 @@ nothing is written that could not be read.
 
 import sys
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol
 
 from orchestrator.core.errors import ArtifactError
 
@@ -22,6 +23,9 @@ FALLBACK = f"{CODE}/inference.py"
 REQUIREMENTS = f"{CODE}/requirements.txt"
 RUNTIME = f"{CODE}/orchestrator_runtime"
 WEIGHTS = "model.safetensors"
+SHARDS = f"{WEIGHTS}.index.json"
+SCRIPT = "model.pt"
+PROGRAM = "exported.json"
 
 MAX_ENTRIES = 10_000
 MAX_SIZE_BYTES = 20 * 1024**3
@@ -33,6 +37,11 @@ MAX_PATH_BYTES = 1024
 MAX_COMPONENT_BYTES = 255
 MAX_MANIFEST_BYTES = 16 * 1024**2
 
+_ROOT_FILES = (
+    f"'{WEIGHTS}', with '{PROGRAM}' if it is a program's; or '{SHARDS}' and its shards; or '{SCRIPT}'"
+)
+_SAFETENSORS = ".safetensors"
+_INNER = (".tar", ".tar.gz", ".tgz", ".zip")
 _FIRST_PRINTABLE = " "
 _DELETE = "\x7f"
 _IMPORTED_SUFFIXES = (".py", ".pyc", ".so")
@@ -45,17 +54,35 @@ _TAKEN = frozenset(
         "inference",
         "numpy",
         "orchestrator_runtime",
+        "orjson",
+        "PIL",
         "predict",
+        "safetensors",
         "sagemaker_inference",
         "sagemaker_pytorch_serving_container",
         "serving",
+        "tokenizers",
         "torch",
         "torchserve",
+        "transformers",
         "ts",
         "ts_environment",
         "ts_parameters",
     }
 )
+
+
+class Content(Protocol):
+    """Bytes that are made while they are read, such as weights that are converted on the way."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes all chunks have together."""
+        ...
+
+    def chunks(self) -> Iterator[bytes | memoryview]:
+        """Yield the bytes from the beginning; the same ones whenever it is called."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +91,11 @@ class Member:
 
     Attributes:
         path: Inside the archive, with ``/`` between folders.
-        content: The path of a file on disk, or the bytes themselves.
+        content: The path of a file on disk, the bytes themselves, or what makes them.
     """
 
     path: str
-    content: str | bytes
+    content: str | bytes | Content
 
 
 def check_layout(paths: Collection[str]) -> None:
@@ -90,8 +117,32 @@ def check_layout(paths: Collection[str]) -> None:
                 )
             ],
         )
-    if missing := [path for path in (ENTRY_POINT, FALLBACK, WEIGHTS) if path not in paths]:
-        raise ArtifactError(f"the archive has no '{missing[0]}'", hint="build it again: orchestrator package")
+    if missing := [path for path in (ENTRY_POINT, FALLBACK) if path not in paths]:
+        raise ArtifactError(
+            f"the archive has no '{missing[0]}'",
+            details=_inner(paths),
+            hint="build it again: orchestrator package",
+        )
+    if not _has_weights({path for path in paths if "/" not in path}):
+        raise ArtifactError(
+            "the archive has no weights at its root",
+            details=[
+                ("rule", _ROOT_FILES),
+                *_inner(paths),
+            ],
+            hint="build it again: orchestrator package",
+        )
+
+
+def _has_weights(root: Collection[str]) -> bool:
+    shards = SHARDS in root and any(path.endswith(_SAFETENSORS) for path in root)
+    return WEIGHTS in root or (PROGRAM not in root and (shards or SCRIPT in root))
+
+
+def _inner(paths: Collection[str]) -> list[tuple[str, str]]:
+    """Return what to say of archives inside the archive: nobody unpacks those."""
+    found = [path for path in sorted(paths) if path.lower().endswith(_INNER)]
+    return [("holds", f"'{found[0]}', an archive inside the archive")] if found else []
 
 
 def check_paths(files: Collection[str], folders: Collection[str] = ()) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.core.archive import MANIFEST, check_paths, check_size
 from orchestrator.core.errors import ArtifactError
@@ -18,11 +18,18 @@ _UPGRADE = "pip install --upgrade cloud-deployment-orchestrator"
 
 @dataclass(frozen=True, slots=True, order=True)
 class File:
-    """A file of an archive as the manifest knows it; the digest is a SHA-256 in hexadecimal."""
+    """A file of an archive as the manifest knows it.
+
+    Attributes:
+        sha256: The digest, in hexadecimal.
+        crc32: A checksum that tells quickly whether the file is still what was hashed; ``None`` if nobody
+            took one. In no manifest, and two files are equal without it.
+    """
 
     path: str
     size_bytes: int
     sha256: str
+    crc32: int | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +120,8 @@ def parse_manifest(content: bytes) -> Manifest:
 
 def _file(entry: dict[str, object]) -> File:
     path, size, sha256 = entry["path"], entry["size_bytes"], entry["sha256"]
-    known = len(entry) == len(File.__slots__)
     if (
-        not known
+        set(entry) != {"path", "size_bytes", "sha256"}
         or not isinstance(path, str)
         or type(size) is not int
         or _SHA256.fullmatch(str(sha256)) is None

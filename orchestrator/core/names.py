@@ -82,9 +82,23 @@ def is_valid(name: str) -> bool:
     return len(name) <= MAX_LENGTH and _VALID.fullmatch(name) is not None
 
 
+def artifacts_prefix(endpoint: str) -> str:
+    """Return what the keys of all artifacts of ``endpoint`` begin with."""
+    return f"{_KEY_ROOT}/{endpoint}/artifacts/"
+
+
 def artifact_key(endpoint: str, identity: str) -> str:
     """Return the S3 key of the archive whose manifest has the digest ``identity``."""
-    return f"{_KEY_ROOT}/{endpoint}/artifacts/{identity}/model.tar.gz"
+    return f"{artifacts_prefix(endpoint)}{identity}/model.tar.gz"
+
+
+def artifact_prefix(endpoint: str, identity: str) -> str:
+    """Return what the keys of an uncompressed artifact's files begin with; S3Prefix wants the final ``/``.
+
+    >>> artifact_prefix("digits", "1f0c")
+    'orchestrator/digits/artifacts/1f0c/model/'
+    """
+    return f"{artifacts_prefix(endpoint)}{identity}/model/"
 
 
 def golden_key(endpoint: str, identity: str) -> str:

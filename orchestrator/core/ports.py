@@ -3,16 +3,17 @@
 Each port is one outside thing. The fakes in ``tests/support`` and the adapters pass the same contract tests.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from orchestrator.core.archive import Member
+from orchestrator.core.checkpoint import Checkpoint, Kind, Weights
 from orchestrator.core.golden import Case, Request, Response
 from orchestrator.core.journal import Entry
 from orchestrator.core.manifest import Contents, File
 from orchestrator.core.resources import Endpoint, EndpointConfig, Model, Pairs, State
-from orchestrator.core.spec import Spec
+from orchestrator.core.spec import ModelSpec, Spec
 from orchestrator.core.steps import Step
 
 
@@ -51,8 +52,32 @@ class Store(Protocol):
         """Return the ``s3://`` address of ``key``."""
         ...
 
-    def put_once(self, key: str, source: str | bytes) -> bool:
-        """Store a file (its path) or bytes under ``key`` unless it is taken; tell whether it was stored."""
+    def put_once(self, key: str, content: bytes) -> bool:
+        """Store ``content`` under ``key`` unless it is taken; tell whether it was stored."""
+        ...
+
+    def upload(self, key: str, stream: Callable[[], Iterator[bytes]], moved: Callable[[int], None]) -> bool:
+        """Store what ``stream`` yields under ``key`` unless it is taken; tell whether it was stored.
+
+        What an earlier call left unfinished is gone on with, as far as ``stream`` yields the same bytes.
+
+        Args:
+            key: Where to.
+            stream: Yields the content from its beginning; nothing is asked of it if the key is taken.
+            moved: Told how many bytes of the content are in S3 now, part by part.
+        """
+        ...
+
+    def copy_once(self, source: str, key: str) -> bool:
+        """Copy within the bucket unless ``key`` is taken; tell whether it was.
+
+        Raises:
+            NotFoundError: If nothing is stored under ``source``.
+        """
+        ...
+
+    def keys(self, prefix: str) -> tuple[str, ...]:
+        """Return all keys that begin with ``prefix``."""
         ...
 
     def read(self, key: str) -> bytes:
@@ -102,6 +127,18 @@ class Logs(Protocol):
         ...
 
 
+class Images(Protocol):
+    """The serving images that AWS publishes."""
+
+    def image_uri(self, profile: str, region: str) -> str:
+        """Return the address of the profile's image in ``region``.
+
+        Raises:
+            SpecError: If there is no such profile, or AWS publishes it in no such region.
+        """
+        ...
+
+
 class Clock(Protocol):
     """Time."""
 
@@ -121,22 +158,39 @@ class Progress(Protocol):
     def asking(self, cases: Sequence[str]) -> None: ...
 
 
+class Transfer(Protocol):
+    """Somebody who watches bytes go by."""
+
+    def started(self, doing: str, total_bytes: int | None) -> None: ...
+    def moved(self, count_bytes: int) -> None: ...
+    def finished(self) -> None: ...
+
+
 # Packaging. The adapters of these ports hold nothing, so a module can be one.
 
 
 class Checkpoints(Protocol):
-    """Files of trained weights."""
+    """Trained models on disk. What is read is not trusted; nothing of it is run but where that is said."""
 
-    def weights(self, path: str, format_: str) -> AbstractContextManager[str]:
-        """Yield the path of a safetensors file with the weights in ``path``, which may be ``path`` itself.
+    def examine(self, path: str, format_: str) -> Checkpoint:
+        """Return what the file or folder at ``path`` holds; nothing of it is run.
 
         Args:
-            path: The file with the weights.
-            format_: ``auto``, ``safetensors`` or ``state-dict``.
+            path: The file or folder.
+            format_: ``auto``, or what it has to be.
 
         Raises:
-            ArtifactError: If it is absent, damaged, or of a format that is not supported.
-            MissingExtraError: If torch or safetensors is not installed.
+            ArtifactError: If it is absent, damaged or of a form that is not supported.
+        """
+        ...
+
+    def weights(self, model: ModelSpec, root: str) -> AbstractContextManager[Weights]:
+        """Yield what of the model goes into an archive; its content can be read as long as this is open.
+
+        Raises:
+            ArtifactError: If it is absent, damaged, ambiguous or of a form that is not supported.
+            RefusedError: If it carries code and the spec does not allow that.
+            MissingExtraError: If what it takes to read it is not installed.
         """
         ...
 
@@ -152,11 +206,15 @@ class Sources(Protocol):
         """
         ...
 
+    def text(self, member: Member) -> str:
+        """Return the text of a small member, such as a requirements file."""
+        ...
+
 
 class Generator(Protocol):
     """What the orchestrator itself puts into an archive."""
 
-    def entry_point(self, spec: Spec) -> tuple[Member, ...]:
+    def entry_point(self, spec: Spec, kind: Kind) -> tuple[Member, ...]:
         """Return the generated entry point, under its path in the archive."""
         ...
 
@@ -172,24 +230,54 @@ class Generator(Protocol):
 class Archives(Protocol):
     """Archives on disk. What is read is not trusted; all raise `ArtifactError`."""
 
-    def digest(self, member: Member) -> File: ...
+    def digest(self, member: Member, moved: Callable[[int], None]) -> File:
+        """Return the path, size and digest of ``member``; ``moved`` is told of every chunk that was read."""
+        ...
 
     def draft(self, out: str) -> AbstractContextManager[str]:
         """Yield a path to write to, which replaces ``out`` at the end and is gone after an exception."""
         ...
 
-    def write(self, path: str, members: Sequence[Member], files: Sequence[File]) -> None:
-        """Write ``members``, each of which has to be what ``files`` says still."""
+    def stream(self, members: Sequence[Member], files: Sequence[File]) -> Iterator[bytes]:
+        """Yield the archive of ``members``, each of which has to be what ``files`` says still."""
+        ...
+
+    def chunks(self, member: Member, file: File) -> Iterator[bytes]:
+        """Yield the content of ``member``, which has to be what ``file`` says still."""
+        ...
+
+    def write(self, path: str, chunks: Iterable[bytes]) -> None:
+        """Write what `stream` yields to ``path``."""
+        ...
+
+    def secret_in(self, member: Member) -> str:
+        """Return which kind of secret ``member`` is or holds; empty if none is known."""
         ...
 
     def contents(self, path: str) -> Contents: ...
+
+    def unpacked(self, path: str) -> AbstractContextManager[str]:
+        """Yield a temporary folder with what the archive at ``path`` holds."""
+        ...
+
+
+class Builds(Protocol):
+    """What has been packaged before, so that an unchanged project need not be packaged again."""
+
+    def standing(self, out: str, identity: str, facts: Mapping[str, str]) -> bool:
+        """Tell whether ``out`` is still the archive that was remembered with this identity and facts."""
+        ...
+
+    def remember(self, out: str, identity: str, facts: Mapping[str, str]) -> None:
+        """Remember the archive at ``out``, which has just been written and tried."""
+        ...
 
 
 class Trial(Protocol):
     """The local endpoint, as a first customer of an archive."""
 
-    def run(self, archive: str, cases: Sequence[Case]) -> tuple[Response, ...]:
-        """Load the archive as the container will, and return its answer to each of ``cases``.
+    def run(self, members: Sequence[Member], cases: Sequence[Case]) -> tuple[Response, ...]:
+        """Load the model as the container will, and return its answer to each of ``cases``.
 
         Raises:
             ArtifactError: If the model does not load, saying why; its last line is a detail.

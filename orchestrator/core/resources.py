@@ -11,6 +11,7 @@ class Model:
     """A container image, the artifact it serves and the role it runs as.
 
     Attributes:
+        artifact: An ``s3://`` address of a ``tar.gz``; or, ending in ``/``, of uncompressed files.
         environment: The container's environment variables, sorted by name.
         tags: Sorted by key.
     """
@@ -21,6 +22,11 @@ class Model:
     role: str
     environment: Pairs = ()
     tags: Pairs = ()
+
+    @property
+    def is_uncompressed(self) -> bool:
+        """Whether the artifact is a prefix of uncompressed files."""
+        return self.artifact.endswith("/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from orchestrator.core.resources import Pairs
 LOCAL = "local"
 """The environment that always exists: the embedded local cloud."""
 
+TAR_GZ, S3_PREFIX = "tar.gz", "s3-prefix"
+"""How the archive lies in S3: as one compressed file, or as its files below a prefix."""
+
 Literal = None | bool | int | float | str | list["Literal"] | dict[str, "Literal"]
 """What a spec value may be, and what generated code may hold as a literal."""
 
@@ -79,13 +82,26 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """Where the trained model is, and which class its weights belong to."""
+    """Where the trained model is, and which class its weights belong to.
+
+    Attributes:
+        path: A file or a folder, relative to the spec.
+        class_: What makes the module; ``None`` only where the file itself says what to run. With TorchScript
+            and exported programs it is called with the loaded module first, and wraps it.
+        format: ``auto`` or one of `orchestrator.core.checkpoint.Format`.
+        state_dict_key: Where in a checkpoint the weights lie, with ``.`` between keys.
+        strip_prefix: What every tensor's name loses. ``None`` takes off what ``DataParallel`` puts there.
+        allow_code: Whether a file that carries code may be loaded, once, to convert it, or be served.
+    """
 
     path: str
-    class_: Reference
+    class_: Reference | None
     format: str = "auto"
     init_args: tuple[tuple[str, Literal], ...] = ()
     license: str | None = None
+    state_dict_key: str | None = None
+    strip_prefix: str | None = None
+    allow_code: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +111,14 @@ class EntryPointSpec:
     Attributes:
         task: The module of ``entrypoints/`` that decodes requests and encodes results.
         inputs: By name, in the order of the spec. One input is passed by position, several by name.
+        options: What else the task is told, by the key's name in ``[entrypoint]``; only what the spec sets.
     """
 
     task: str = "custom"
-    labels: tuple[str, ...] = ()
     preprocess: Reference | None = None
     postprocess: Reference | None = None
     inputs: tuple[tuple[str, TensorSpec], ...] = ()
+    options: tuple[tuple[str, Literal], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +127,7 @@ class PackageSpec:
 
     include: tuple[str, ...] = ()
     requirements: str | None = None
+    layout: str = TAR_GZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +149,8 @@ class Target:
 
     Attributes:
         image: A full image URI, or ``None`` for the container profile's own.
+        kms_key: What S3 encrypts artifacts with; ``None`` leaves it to the bucket.
+        bucket_owner: The account that has to own the bucket; every call to S3 names it.
     """
 
     environment: str
@@ -144,11 +164,20 @@ class Target:
     image: str | None = None
     tags: Pairs = ()
     assume_role: str | None = None
+    kms_key: str | None = None
+    bucket_owner: str | None = None
 
     @property
     def is_local(self) -> bool:
         """Whether this is the embedded local cloud."""
         return self.environment == LOCAL
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySpec:
+    """What a finding of each rule leads to, as ``[policy]`` says: only the rules that it names."""
+
+    levels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +196,4 @@ class Spec:
     entrypoint: EntryPointSpec = EntryPointSpec()
     package: PackageSpec = PackageSpec()
     golden: GoldenSpec = GoldenSpec()
+    policy: PolicySpec = PolicySpec()

@@ -1,17 +1,24 @@
 """Models' artifacts: where they are, whether they are there, and how they are unpacked."""
 
+import contextlib
 import tarfile
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import urlsplit
 
+from botocore.client import BaseClient
 from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestrator.core.errors import ArtifactError
 from orchestrator.localcloud.apierrors import invalid, unsupported
 from orchestrator.localcloud.clients import Clients
+from orchestrator.localcloud.modeldata import ModelData, model_data
+from orchestrator.localcloud.records import containers_of
 from orchestrator.localcloud.world import Content, Scope
 
+_CHUNK_BYTES = 1024 * 1024
+_MAX_COMPONENT_BYTES = 255
 MAX_MEMBERS = 100_000
 MAX_UNPACKED_BYTES = 64 * 2**30
 """What an unpacked artifact may hold: more than any model that a machine without GPUs serves."""
@@ -28,19 +35,25 @@ def check_model(clients: Clients, scope: Scope, request: Content) -> None:
     Raises:
         ApiError: If a model's data or the role is missing.
     """
-    for container in [request.get("PrimaryContainer"), *(request.get("Containers") or ())]:
-        if container and container.get("ModelDataUrl"):
-            _check_data(clients, scope, container["ModelDataUrl"])
+    for container in containers_of(request):
+        if (data := model_data(container)) is not None:
+            _check_data(clients, scope, data)
     if role := request.get("ExecutionRoleArn"):
         _check_role(clients, scope, role)
 
 
-def _check_data(clients: Clients, scope: Scope, url: str) -> None:
-    bucket, key = _place(url)
+def _check_data(clients: Clients, scope: Scope, data: ModelData) -> None:
+    bucket, key = _place(data.url)
+    s3 = clients.client("s3", scope)
     try:
-        clients.client("s3", scope).head_object(Bucket=bucket, Key=key)
+        if data.is_uncompressed:
+            found = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)["KeyCount"]
+        else:
+            found = s3.head_object(Bucket=bucket, Key=key)
     except (ClientError, BotoCoreError) as error:
-        raise invalid(f"Could not find model data at {url}.") from error
+        raise invalid(f"Could not find model data at {data.url}.") from error
+    if not found:
+        raise invalid(f"Could not find model data at {data.url}.")
 
 
 def _check_role(clients: Clients, scope: Scope, arn: str) -> None:
@@ -64,23 +77,74 @@ def _place(url: str) -> tuple[str, str]:
     return parts.netloc, url.removeprefix(f"s3://{parts.netloc}/")
 
 
-def fetch(clients: Clients, scope: Scope, url: str, folder: Path) -> None:
-    """Unpack the artifact at ``url`` into ``folder``.
-
-    One streaming GET: moto reads the whole object for every ranged one.
+def fetch(clients: Clients, scope: Scope, container: Content, folder: Path) -> None:
+    """Put the artifact of ``container`` into ``folder``.
 
     Raises:
         ArtifactError: If it cannot be read, is no ``tar.gz``, or holds what it must not.
     """
-    bucket, key = _place(url)
+    data = model_data(container)
+    if data is None:
+        raise ArtifactError("the container has no artifact that can be fetched")
+    bucket, key = _place(data.url)
+    s3 = clients.client("s3", scope)
     try:
-        body = clients.client("s3", scope).get_object(Bucket=bucket, Key=key)["Body"]
-        with body:
+        if data.is_uncompressed:
+            _fetch_files(s3, bucket, key, folder)
+            return
+        # One streaming GET: moto reads the whole object for every ranged one.
+        with s3.get_object(Bucket=bucket, Key=key)["Body"] as body:
             unpack(body, folder)
     except (ClientError, BotoCoreError) as error:
-        raise ArtifactError(f"the artifact {url} cannot be read: {error}") from error
+        raise ArtifactError(f"the artifact {data.url} cannot be read: {error}") from error
     except _UNFIT as error:
-        raise ArtifactError(f"the artifact {url} cannot be unpacked: {error}") from error
+        raise ArtifactError(f"the artifact {data.url} cannot be unpacked: {error}") from error
+
+
+def _fetch_files(s3: BaseClient, bucket: str, prefix: str, folder: Path) -> None:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    sizes = {
+        found["Key"].removeprefix(prefix): found["Size"]
+        for page in pages
+        for found in page.get("Contents", [])
+    }
+    check_files(sizes)
+    for path in sizes:
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        body = s3.get_object(Bucket=bucket, Key=prefix + path)["Body"]
+        with contextlib.closing(body), file.open("xb") as opened:
+            opened.writelines(body.iter_chunks(_CHUNK_BYTES))
+
+
+def check_files(sizes: Mapping[str, int]) -> None:
+    """Check the names and sizes of an uncompressed artifact's files before one of them is written.
+
+    The prefix may be anybody's. The rules are those of SageMaker (API reference, S3ModelDataSource): no
+    component is empty, ``.`` or ``..``, has a null or more than 255 bytes, and no file is also a folder; so
+    there are no objects that stand for folders either, as the S3 console makes them.
+
+    Raises:
+        ArtifactError: Naming the first file that breaks one, or if there are too many or too large ones.
+    """
+    if len(sizes) > MAX_MEMBERS or sum(sizes.values()) > MAX_UNPACKED_BYTES:
+        raise _too_much()
+    for path in sizes:
+        components = path.split("/")
+        if not all(_is_name(component) for component in components):
+            raise ArtifactError(f"the artifact's file {path!r} has a name that SageMaker refuses")
+    inner = {str(folder) for path in sizes for folder in PurePosixPath(path).parents}
+    if both := sorted(inner & set(sizes)):
+        raise ArtifactError(f"the artifact's file '{both[0]}' is a folder as well")
+
+
+def _is_name(component: str) -> bool:
+    fits = len(component.encode()) <= _MAX_COMPONENT_BYTES
+    return fits and "\0" not in component and component not in {"", ".", ".."}
+
+
+def _too_much() -> ArtifactError:
+    return ArtifactError(f"the artifact holds more than {MAX_MEMBERS} members or {MAX_UNPACKED_BYTES} bytes")
 
 
 def unpack(archive: IO[bytes], folder: Path) -> None:
@@ -101,7 +165,5 @@ def unpack(archive: IO[bytes], folder: Path) -> None:
             if not (member.isfile() or member.isdir()):
                 raise ArtifactError(f"the artifact's member '{member.name}' is neither a file nor a folder")
             if members > MAX_MEMBERS or size_bytes > MAX_UNPACKED_BYTES:
-                raise ArtifactError(
-                    f"the artifact holds more than {MAX_MEMBERS} members or {MAX_UNPACKED_BYTES} bytes"
-                )
+                raise _too_much()
             opened.extract(member, folder, filter="data")

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from orchestrator.core.resources import EndpointStatus
 from orchestrator.localcloud.apierrors import invalid, unsupported
+from orchestrator.localcloud.modeldata import model_data
 from orchestrator.localcloud.records import find, tags_of, without
 from orchestrator.localcloud.world import (
     CONFIG,
@@ -40,7 +41,7 @@ _UNSUPPORTED_CONFIG = (
     "ShadowProductionVariants",
 )
 _UNSUPPORTED_VARIANT = ("AcceleratorType", "InstancePools", "ManagedInstanceScaling", "ServerlessConfig")
-_UNSUPPORTED_CONTAINER = ("AdditionalModelDataSources", "ModelDataSource", "ModelPackageName")
+_UNSUPPORTED_CONTAINER = ("AdditionalModelDataSources", "ModelPackageName")
 
 
 def create_endpoint(world: World, request: Content, now: float) -> Outcome:
@@ -243,8 +244,11 @@ def _container(world: World, model: str) -> Content:
     for member in _UNSUPPORTED_CONTAINER:
         if container.get(member):
             raise unsupported(f"{member} (model '{model}')")
-    if not container.get("ModelDataUrl"):
-        raise unsupported(f"models without ModelDataUrl (model '{model}')")
+    if model_data(container) is None:
+        raise unsupported(
+            "models without ModelDataUrl or a plain ModelDataSource: S3Prefix and None, or S3Object and Gzip "
+            f"(model '{model}')"
+        )
     return container
 
 

@@ -94,9 +94,7 @@ class ProcessFleet:
             FleetError: If it does not. Nothing of it is left then, and its log can be read.
         """
         try:
-            await asyncio.to_thread(
-                fetch, clients, scope, self.variant.container["ModelDataUrl"], self._folder
-            )
+            await asyncio.to_thread(fetch, clients, scope, self.variant.container, self._folder)
             await self._container.start(self.variant.start_seconds)
         except (ArtifactError, ContainerError, OSError) as error:
             self._log.write(f"the container did not start: {error}")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from orchestrator.localcloud.apierrors import invalid
+from orchestrator.localcloud.modeldata import model_data
 from orchestrator.localcloud.world import CONFIG, ENDPOINT, MODEL, Content, Outcome, Record, World
 
 _Item = TypeVar("_Item")
@@ -23,14 +24,21 @@ def create_model(world: World, request: Content, now: float) -> Outcome:
     """Record a model.
 
     Raises:
-        ApiError: If the name is taken, or it is not said what the model runs in.
+        ApiError: If the name is taken, or it is not said what the model runs in, or wrongly where it lies.
     """
     name = request["ModelName"]
     _check_free(world, MODEL, name)
     if bool(request.get("PrimaryContainer")) == bool(request.get("Containers")):
         raise invalid("Exactly one of PrimaryContainer and Containers must be specified.")
+    for container in containers_of(request):
+        model_data(container)
     made = replace(world, models={**world.models, name: Record(name, _untagged(request), now)})
     return _created(made, MODEL, name, request)
+
+
+def containers_of(model: Content) -> list[Content]:
+    """Return the containers of a CreateModel request, one or several."""
+    return [*(model.get("Containers") or ()), *filter(None, [model.get("PrimaryContainer")])]
 
 
 def create_endpoint_config(world: World, request: Content, now: float) -> Outcome:

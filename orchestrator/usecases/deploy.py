@@ -1,23 +1,24 @@
 """Carry out a prepared change, and go back by ourselves if the new revision answers wrongly."""
 
-from collections.abc import Sequence
-
-from orchestrator.core import journal, names
+from orchestrator.core import journal
 from orchestrator.core.errors import NotFoundError, NotVerifiedError, RolledBackError
-from orchestrator.core.golden import Case, to_bytes
-from orchestrator.core.ports import Progress
-from orchestrator.core.revision import Revision
+from orchestrator.core.golden import to_bytes
+from orchestrator.core.ports import Archives, Progress, Transfer
+from orchestrator.core.spec import Spec
 from orchestrator.usecases.apply import apply
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.plan import Prepared
+from orchestrator.usecases.prepare import Release
+from orchestrator.usecases.publish import Published, publish
 from orchestrator.usecases.rollback import prepare_rollback
 
 
-def publish(revision: Revision, archive: str, cases: Sequence[Case], edge: Edge) -> bool:
-    """Store the archive and its golden cases unless they are there; tell whether the archive was stored."""
+def send(release: Release, spec: Spec, archives: Archives, edge: Edge, transfer: Transfer) -> Published:
+    """Send the release's artifact and its golden cases to S3, unless they are there."""
+    revision, cases = release.revision, release.prepared.change.cases
     if revision.golden is not None:
-        edge.store.put_once(revision.golden.key, to_bytes(tuple(cases)))
-    return edge.store.put_once(names.artifact_key(revision.endpoint, revision.artifact), archive)
+        edge.store.put_once(revision.golden.key, to_bytes(cases))
+    return publish(spec, release.build, archives, edge.store, transfer)
 
 
 def deploy(prepared: Prepared, edge: Edge, progress: Progress) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from orchestrator.core.ports import Clock, Cloud, Journal, Logs, Runtime, Store
+from orchestrator.core.ports import Clock, Cloud, Images, Journal, Logs, Runtime, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +22,6 @@ class Edge:
     journal: Journal
     runtime: Runtime
     logs: Logs
+    images: Images
     clock: Clock
     patience: Patience = Patience()

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.core import journal, names, planner
-from orchestrator.core.containers import image_uri
 from orchestrator.core.errors import SpecError
 from orchestrator.core.golden import Case, to_bytes
 from orchestrator.core.resources import State
 from orchestrator.core.revision import Fleet, Golden, Revision, Source, make, tags_of
-from orchestrator.core.spec import Spec
+from orchestrator.core.spec import S3_PREFIX, Spec
 from orchestrator.core.steps import Plan
 from orchestrator.usecases.change import Change
 from orchestrator.usecases.edge import Edge
@@ -47,8 +46,8 @@ def revision_of(spec: Spec, identity: str, cases: Sequence[Case], edge: Edge) ->
     region = needed(target.region, "region", spec)
     source = Source(
         identity=identity,
-        url=edge.store.url(names.artifact_key(spec.name, identity)),
-        image=target.image or image_uri(target.profile, region),
+        url=edge.store.url(artifact_place(spec, identity)),
+        image=target.image or edge.images.image_uri(target.profile, region),
         role=needed(target.role, "role_arn", spec),
     )
     golden = None
@@ -57,6 +56,12 @@ def revision_of(spec: Spec, identity: str, cases: Sequence[Case], edge: Edge) ->
         golden = Golden(names.golden_key(spec.name, digest), spec.golden.atol)
     fleet = Fleet(target.instance_type, target.instance_count)
     return make(spec.name, source, fleet, tags=target.tags, golden=golden)
+
+
+def artifact_place(spec: Spec, identity: str) -> str:
+    """Return the key of the artifact, or what its keys begin with where it lies uncompressed."""
+    place = names.artifact_prefix if spec.package.layout == S3_PREFIX else names.artifact_key
+    return place(spec.name, identity)
 
 
 def needed(value: str | None, key: str, spec: Spec) -> str:

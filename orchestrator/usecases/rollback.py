@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from orchestrator.core import golden, journal, names
+from orchestrator.core import golden, journal
 from orchestrator.core.errors import NotFoundError, RefusedError
 from orchestrator.core.resources import State
 from orchestrator.core.revision import Revision
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.plan import Prepared, Wish, prepare
+from orchestrator.usecases.publish import proof_key
 
 _KEEP_ALL = 1_000_000
 
@@ -31,7 +32,7 @@ def prepare_rollback(endpoint: str, wanted: str | None, edge: Edge, *, reason: s
     history = journal.deployments(edge.journal.entries())
     observed = edge.cloud.observe(endpoint)
     revision = _choose(endpoint, wanted, journal.revisions(history), observed)
-    key = names.artifact_key(endpoint, revision.artifact)
+    key = proof_key(endpoint, revision.artifact, uncompressed=revision.model.is_uncompressed)
     if not edge.store.exists(key):
         raise RefusedError(
             f"revision '{revision.name}' cannot come back: its artifact is gone",

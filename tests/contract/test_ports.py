@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from orchestrator.adapters.journal import S3Journal
 from orchestrator.adapters.s3 import S3Store
 from orchestrator.adapters.sagemaker import SageMaker
 from orchestrator.core import journal
-from orchestrator.core.errors import CloudError, ConflictError, NotFoundError
+from orchestrator.core.errors import ArtifactError, CloudError, ConflictError, NotFoundError
 from orchestrator.core.ports import Cloud, Journal, Store
 from orchestrator.core.resources import Endpoint, EndpointStatus
 from orchestrator.core.revision import Fleet, Revision, Source, make, tags_of
@@ -108,6 +107,15 @@ def test_what_was_created_is_observed_as_it_was_asked_for(outside: Outside) -> N
     assert state.endpoint is None
 
 
+def test_an_uncompressed_artifact_is_observed_as_it_was_asked_for(outside: Outside) -> None:
+    outside.store.put_once("unpacked/model/code/predict.py", b"pass")
+    source = Source("b" * 64, outside.store.url("unpacked/model/"), "registry/image:1", ROLE)
+    wanted = make("unpacked", source, Fleet("ml.m5.large", 1), tags=(), golden=None)
+    outside.cloud.create_model(wanted.model)
+    assert wanted.model.is_uncompressed
+    assert outside.cloud.observe("unpacked").models == {wanted.model}
+
+
 def test_creating_twice_succeeds_and_changes_nothing(outside: Outside) -> None:
     wanted = deployed("twice", outside)
     before = outside.cloud.observe("twice")
@@ -185,15 +193,58 @@ def test_we_know_who_we_are(outside: Outside) -> None:
     assert outside.cloud.identity().startswith("arn:aws:")
 
 
-def test_an_object_is_stored_once(outside: Outside, tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_bytes(b"first")
+def test_an_object_is_stored_once(outside: Outside) -> None:
     assert not outside.store.exists("once")
-    assert outside.store.put_once("once", str(file))
+    assert outside.store.put_once("once", b"first")
     assert outside.store.exists("once")
     assert not outside.store.put_once("once", b"second")
-    assert not outside.store.put_once("once", str(file))
     assert outside.store.read("once") == b"first"
+
+
+def test_a_stream_is_stored_once_and_every_byte_of_it_is_told(outside: Outside) -> None:
+    asked: list[str] = []
+    moved: list[int] = []
+
+    def stream() -> Iterator[bytes]:
+        asked.append("stream")
+        yield from (b"one", b"", b"two")
+
+    assert outside.store.upload("stream", stream, moved.append)
+    assert not outside.store.upload("stream", stream, moved.append)
+    assert outside.store.read("stream") == b"onetwo"
+    assert sum(moved) == 6
+    assert asked == ["stream"]
+
+
+def test_of_a_stream_that_breaks_off_nothing_is_stored(outside: Outside) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise ArtifactError("it has changed")
+
+    with pytest.raises(ArtifactError):
+        outside.store.upload("broken", broken, lambda _: None)
+    assert not outside.store.exists("broken")
+
+
+def test_a_copy_is_made_once(outside: Outside) -> None:
+    outside.store.put_once("source", b"first")
+    outside.store.put_once("other source", b"second")
+    assert outside.store.copy_once("source", "copy")
+    assert not outside.store.copy_once("other source", "copy")
+    assert outside.store.read("copy") == b"first"
+
+
+def test_copying_what_is_not_there_is_not_found(outside: Outside) -> None:
+    with pytest.raises(NotFoundError):
+        outside.store.copy_once("nothing", "copy of nothing")
+    assert not outside.store.exists("copy of nothing")
+
+
+def test_keys_are_listed_by_their_beginning_and_in_order(outside: Outside) -> None:
+    for key in ("listed/b", "listed/a/1", "listed/a+", "listing"):
+        outside.store.put_once(key, b"")
+    assert outside.store.keys("listed/") == ("listed/a+", "listed/a/1", "listed/b")
+    assert outside.store.keys("nothing listed") == ()
 
 
 def test_reading_what_is_not_there_is_not_found(outside: Outside) -> None:

@@ -14,15 +14,22 @@ import torch
 from safetensors.torch import save_file
 
 from orchestrator.adapters import checkpoints, rendering, sources, tarball
+from orchestrator.adapters.builds import BuildsFile
 from orchestrator.adapters.trial import LocalTrial
-from orchestrator.core.errors import ArtifactError
+from orchestrator.core.archive import Member
+from orchestrator.core.errors import ArtifactError, RefusedError
 from orchestrator.core.golden import Case, Request, Response, problem
 from orchestrator.core.spec import EntryPointSpec, ModelSpec, Reference, Spec, TensorSpec
-from orchestrator.usecases.package import Packaging, package
+from orchestrator.usecases.build import Packaging
+from orchestrator.usecases.package import PackagedArchive
+from orchestrator.usecases.package import package as watched_package
 from orchestrator.usecases.verify import verify
+from tests.support.fakes import NoBuilds, SilentTransfer
 from tests.support.projects import NET, including, tensors, write_project
 
-PACKAGING = Packaging(checkpoints, sources, rendering, tarball, LocalTrial(os.environ))
+PACKAGING = Packaging(
+    checkpoints, sources, rendering, tarball, LocalTrial(os.environ), NoBuilds(), today="2026-06-01"
+)
 IMAGE = [[[0.0, 0.0], [9.0, 0.0]]]
 OWL = Case("owl", Request(json.dumps({"image": IMAGE}).encode()), {"label": "owl"})
 BATCH = Case("batch", Request(json.dumps([IMAGE, IMAGE]).encode()), {"predictions": [{"label": "owl"}] * 2})
@@ -33,11 +40,15 @@ RAGGED = Case("ragged", Request(b"[[1], [1, 2]]"), status=400)
 class NoTrial:
     """A trial that is left out, where it is not what a test is about."""
 
-    def run(self, archive: str, cases: Sequence[Case]) -> tuple[Response, ...]:
+    def run(self, members: Sequence[Member], cases: Sequence[Case]) -> tuple[Response, ...]:
         return ()
 
 
 UNTRIED = replace(PACKAGING, trial=NoTrial())
+
+
+def package(spec: Spec, packaging: Packaging, out: str, cases: Sequence[Case] = ()) -> PackagedArchive:
+    return watched_package(spec, packaging, out, SilentTransfer(), cases)
 
 
 def names(path: str) -> list[str]:
@@ -225,6 +236,30 @@ def test_a_model_that_takes_its_endpoint_down_while_loading_is_found_out(
     with pytest.raises(ArtifactError, match=message) as caught:
         package(write_project(tmp_path / "project", net), PACKAGING, str(tmp_path / "model.tar.gz"))
     assert dict(caught.value.details)[state]
+
+
+def test_an_unchanged_project_is_not_built_again(tmp_path: Path) -> None:
+    spec = write_project(tmp_path / "project")
+    out = tmp_path / "model.tar.gz"
+    remembering = replace(UNTRIED, builds=BuildsFile(tmp_path / "state"))
+    assert not package(spec, remembering, str(out)).unchanged
+    written = out.stat().st_mtime_ns
+    again = package(spec, remembering, str(out))
+    assert again.unchanged
+    assert out.stat().st_mtime_ns == written
+    stricter = replace(spec, golden=replace(spec.golden, atol=0.0))
+    assert not package(stricter, remembering, str(out)).unchanged
+    out.write_bytes(b"something else")
+    assert not package(stricter, remembering, str(out)).unchanged
+    assert verify(str(out), tarball).identity == again.identity
+
+
+def test_a_secret_among_the_users_files_is_kept_out(tmp_path: Path) -> None:
+    spec = write_project(tmp_path / "project")
+    (tmp_path / "project" / "src" / ".env").write_text("TOKEN=1\n")
+    with pytest.raises(RefusedError, match=r"'src/.env' is kept out of the archive"):
+        package(including(spec, "src/**"), UNTRIED, str(tmp_path / "model.tar.gz"))
+    assert not (tmp_path / "model.tar.gz").exists()
 
 
 @pytest.mark.slow

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.adapters.tarball import contents, digest, draft, extract, write
+from orchestrator.adapters.tarball import contents, draft, extract
 from orchestrator.core.archive import Member, broken_rule, check_paths
 from orchestrator.core.errors import ArtifactError
 from orchestrator.core.manifest import Contents, manifest_of
+from tests.support.archives import described, pack
 
 COMPONENT = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=12)
 NAME = st.lists(COMPONENT | st.sampled_from(["x" * 120, "é", "a b"]), min_size=1, max_size=4).map("/".join)
@@ -38,7 +39,7 @@ MEMBERS = NAMES.flatmap(
 def written(members: tuple[Member, ...]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tar.gz"
-        write(str(path), members, [digest(member) for member in members])
+        pack(str(path), members)
         yield path
 
 
@@ -46,7 +47,7 @@ def written(members: tuple[Member, ...]) -> Iterator[Path]:
 @given(MEMBERS)
 def test_what_is_written_is_what_is_read(members: tuple[Member, ...]) -> None:
     with written(members) as path:
-        assert contents(str(path)) == Contents(tuple(sorted(map(digest, members))))
+        assert contents(str(path)) == Contents(tuple(sorted(map(described, members))))
         extract(str(path), str(path.parent / "out"))
         for member in members:
             assert (path.parent / "out" / member.path).read_bytes() == member.content
@@ -61,7 +62,7 @@ def test_the_order_of_the_members_changes_neither_bytes_nor_identity(
     chance.shuffle(shuffled)
     with written(members) as first, written(tuple(shuffled)) as second:
         assert first.read_bytes() == second.read_bytes()
-    identities = {manifest_of(map(digest, order), ()).identity for order in (members, shuffled)}
+    identities = {manifest_of(map(described, order), ()).identity for order in (members, shuffled)}
     assert len(identities) == 1
 
 
@@ -85,7 +86,7 @@ def test_a_damaged_archive_is_refused_or_holds_the_same(data: st.DataObject) -> 
         content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
         path.write_bytes(content)
         with contextlib.suppress(ArtifactError):
-            assert contents(str(path)) == Contents(tuple(sorted(map(digest, members))))
+            assert contents(str(path)) == Contents(tuple(sorted(map(described, members))))
 
 
 @settings(max_examples=150, deadline=None)

@@ -16,15 +16,22 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from safetensors.torch import save
 
 from entrypoints import npy, strictjson, table
+from entrypoints.audio import Audio
+from entrypoints.custom import Custom
+from entrypoints.embeddings import Embeddings
 from entrypoints.entrypoint import EntryPoint
 from entrypoints.errors import InferenceError, WeightsError, safe_text
+from entrypoints.image_classification import ImageClassification
+from entrypoints.loaders import FromClass
 from entrypoints.schema import Input, Schema
+from entrypoints.tabular import Tabular
+from entrypoints.text_classification import TextClassification
 from entrypoints.weights import read
 
 JSON_VALUES = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers(-(10**30), 10**30)
+    | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: (
@@ -74,9 +81,54 @@ def test_csv_gives_every_float32_back(array: npt.NDArray[np.float32]) -> None:
 def test_no_body_gets_anything_out_of_the_entry_point_but_an_inference_error(
     body: bytes, kind: str | None
 ) -> None:
-    entry = EntryPoint(model=torch.nn.Identity, schema=Schema({"x": Input("float32", (2,))}))
+    entry = EntryPoint(loader=FromClass(torch.nn.Identity), schema=Schema({"x": Input("float32", (2,))}))
     with contextlib.suppress(InferenceError):
         entry.decode(body, kind)
+
+
+TASKS = (
+    Custom(),
+    ImageClassification(),
+    TextClassification(),
+    Tabular(features=("a", "b")),
+    Audio(sample_rate=8000, frame_length=2, hop_length=1, center=True, normalize=True),
+    Embeddings(),
+)
+SCHEMAS = (
+    Schema(),
+    Schema({"x": Input("float32", (2,))}),
+    Schema({"x": Input("int64", (-1, 1))}),
+    Schema({"a": Input("bool", ()), "b": Input("float16", (1, 1))}),
+)
+KEYS = st.sampled_from(["a", "b", "x", "X", "text", "texts", "image", "audio", "inputs", "instances"])
+REQUESTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+CELLS = st.sampled_from(["1", "-2.5", "1e999", "nan", "a", "b", '"a"', "", " ", "\ufeff", "é"])
+BODIES = (
+    REQUESTS.map(lambda value: (json.dumps(value).encode(), "application/json"))
+    | st.lists(st.lists(CELLS, max_size=3).map(",".join), max_size=3).map(
+        lambda lines: ("\n".join(lines).encode(), "text/csv")
+    )
+    | st.tuples(st.binary(max_size=60).map(lambda tail: b"RIFF" + tail), st.just("audio/wav"))
+    | st.tuples(st.binary(max_size=20), st.sampled_from(["text/plain", "image/png", "image/jpeg"]))
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(BODIES, st.sampled_from(TASKS), st.sampled_from(SCHEMAS))
+def test_whatever_a_request_holds_it_is_taken_or_it_is_the_callers_mistake(
+    body: tuple[bytes, str], task: Custom, schema: Schema
+) -> None:
+    entry = EntryPoint(FromClass(torch.nn.Identity), task, schema)
+    try:
+        examples = entry.decode(*body)
+    except InferenceError as error:
+        assert error.status_code in {400, 415}  # noqa: PT017 - either outcome will do
+    else:
+        assert examples.texts or all(tensor.numel() for tensor in examples.tensors.values())
 
 
 @settings(deadline=None)

@@ -1,32 +1,19 @@
 """Archives made to do harm: each is refused before anything is written."""
 
 import gzip
-import io
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.tarball import contents, digest, draft, extract, write
-from orchestrator.core.archive import Member
+from orchestrator.adapters.tarball import contents, draft, extract
+from orchestrator.adapters.ustar import header_of
+from orchestrator.core.archive import Member, check_layout
 from orchestrator.core.errors import ArtifactError
-
-
-def member(name: str, content: bytes = b"x", **fields: object) -> tuple[tarfile.TarInfo, bytes]:
-    header = tarfile.TarInfo(name)
-    header.size = len(content)
-    for field, value in fields.items():
-        setattr(header, field, value)
-    return header, content
-
-
-def tarred(*members: tuple[tarfile.TarInfo, bytes], form: int = tarfile.GNU_FORMAT) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w", format=form) as tar:
-        for header, content in members:
-            tar.addfile(header, io.BytesIO(content))
-    return file.getvalue()
+from tests.support.archives import described, member, pack, tarred
 
 
 def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tuple[tarfile.TarInfo, bytes]:
@@ -35,6 +22,21 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tuple[tarfile
 
 def with_pax(**records: str) -> bytes:
     return tarred(member("file", pax_headers=records), form=tarfile.PAX_FORMAT)
+
+
+def with_field(start: int, field: bytes, content: bytes = b"x") -> bytes:
+    """Return an archive with one field of its header overwritten, and the checksum right again."""
+    whole = bytearray(tarred(member("file", content)))
+    whole[start : start + len(field)] = field
+    blanked = whole[:148] + b" " * 8 + whole[156:512]
+    whole[148:156] = b"%06o\0 " % sum(blanked)
+    return bytes(whole)
+
+
+def raw_pax(records: bytes) -> bytes:
+    """Return an archive whose PAX header holds ``records``, whatever they are."""
+    header, content = member("pax", records, type=tarfile.XHDTYPE)
+    return tarred((header, content), member("file"))
 
 
 def damaged_checksum() -> bytes:
@@ -72,6 +74,23 @@ HOSTILE = {
     "PAX size that is no number": with_pax(size="-1"),
     "PAX sparse": with_pax(**{"GNU.sparse.major": "1"}),
     "large PAX header": with_pax(comment="x" * 70_000),
+    "two PAX headers": raw_pax(b"12 path=abc\n")[:1024] + with_pax(path="def"),
+    "PAX headers without end": raw_pax(b"12 path=abc\n")[:1024] * 9,
+    "PAX length without end": raw_pax(b"9" * 5000 + b" path=abc\n"),
+    "PAX length of nothing": raw_pax(b"0 path=abc\n"),
+    "PAX length beyond the end": raw_pax(b"99 path=abc\n"),
+    "PAX length that is negative": raw_pax(b"-1 path=abc\n"),
+    "PAX record without a key": raw_pax(b"6 abc\n"),
+    "PAX path with a null": with_pax(path="a\0b"),
+    "PAX path that is absolute": with_pax(path="/etc/passwd"),
+    "PAX path of many folders": with_pax(path="a/" * 3000 + "b"),
+    "PAX size of 300 digits": with_pax(size="9" * 300),
+    "octal size of 8 GiB that is not there": with_field(124, b"77777777777\0"),
+    "size of 2^62": with_field(124, b"\x80" + (2**62).to_bytes(11, "big")),
+    "negative size": with_field(124, b"\xff" * 12),
+    "size that is no number": with_field(124, b"12345678xyz\0"),
+    "long name": tarred(member("x" * 256), form=tarfile.PAX_FORMAT),
+    "root folders without end": tarred(*[member("./", b"", type=tarfile.DIRTYPE)] * 20_003),
     "folder with content": tarred(member("a", b"x", type=tarfile.DIRTYPE)),
     "damaged checksum": damaged_checksum(),
     "no end": tarred(member("a"))[:1024],
@@ -133,6 +152,74 @@ def test_a_bomb_is_refused_long_before_it_has_unpacked(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+# Not from getrusage: its peak begins with that of the process that was forked.
+PEAK = r"""
+import re, sys
+from pathlib import Path
+from orchestrator.adapters.tarball import contents
+from orchestrator.core.errors import ArtifactError
+try:
+    contents(sys.argv[1])
+except ArtifactError as error:
+    peak_kib = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]
+    print(int(peak_kib) // 1024, error)
+"""
+
+
+def test_refusing_takes_little_memory(tmp_path: Path) -> None:
+    bomb = header_of("zeros", 10 * 1024**3) + bytes(128 * 1024**2)
+    many = b"".join(header_of(f"{number}/" + "x" * 90, 0) for number in range(10_001))
+    path = tmp_path / "model.tar.gz"
+    for content, why in [(bomb, "200 times"), (many, "more than 10000 members")]:
+        path.write_bytes(gzip.compress(content, 1))
+        command = [sys.executable, "-c", PEAK, str(path)]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        peak_mib, _, message = told.partition(" ")
+        assert why in message
+        assert int(peak_mib) <= 150
+
+
+def test_an_archive_cut_at_any_block_of_its_tar_is_refused(tmp_path: Path) -> None:
+    whole = tarred(member("a", bytes(1500)), member("b/c"))
+    path = tmp_path / "model.tar.gz"
+    for end in range(0, 5 * 512, 512):  # behind that is only the end's padding
+        path.write_bytes(gzip.compress(whole[:end]))
+        with pytest.raises(ArtifactError, match="damaged or incomplete"):
+            extract(str(path), str(tmp_path / "out"))
+        assert not (tmp_path / "out").exists()
+
+
+def test_what_follows_the_gzip_file_is_refused_unless_it_is_the_archives_own_end(tmp_path: Path) -> None:
+    whole = tarred(member("a"))
+    path = tmp_path / "model.tar.gz"
+    for behind in (b"garbage", gzip.compress(b"garbage"), gzip.compress(tarred(member("b")))):
+        path.write_bytes(gzip.compress(whole) + behind)
+        with pytest.raises(ArtifactError, match="damaged or incomplete"):
+            contents(str(path))
+    # Some compressors write several gzip members; every gunzip joins them.
+    path.write_bytes(gzip.compress(whole[:700]) + gzip.compress(whole[700:]))
+    assert [file.path for file in contents(str(path)).files] == ["a"]
+
+
+def test_a_wrong_size_in_the_gzip_trailer_is_noticed(tmp_path: Path) -> None:
+    content = gzip.compress(tarred(member("a")))
+    (tmp_path / "a.tar.gz").write_bytes(content[:-4] + (2**31).to_bytes(4, "little"))
+    with pytest.raises(ArtifactError, match="damaged"):
+        contents(str(tmp_path / "a.tar.gz"))
+
+
+def test_an_archive_in_an_archive_in_an_archive_is_a_file_like_any_other(tmp_path: Path) -> None:
+    nested = tarred(member("innermost"))
+    for level in range(20):
+        nested = tarred(member(f"{level}.tar", nested))
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(gzip.compress(nested))
+    assert [file.path for file in contents(str(path)).files] == ["19.tar"]
+    with pytest.raises(ArtifactError) as caught:
+        check_layout([file.path for file in contents(str(path)).files])
+    assert ("holds", "'19.tar', an archive inside the archive") in caught.value.details
+
+
 def test_an_absent_archive_is_an_error_with_the_next_command(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="there is no archive") as caught:
         contents(str(tmp_path / "model.tar.gz"))
@@ -169,10 +256,7 @@ def test_an_ordinary_archive_of_a_stranger_is_unpacked(tmp_path: Path, form: int
 def test_nothing_is_written_that_could_not_be_read(tmp_path: Path) -> None:
     for path in ("../x", "/x", "a\\b"):
         with pytest.raises(ArtifactError, match="unusable member"):
-            write(str(tmp_path / "out"), [Member(path, b"")], [digest(Member(path, b""))])
-    zeros = Member("zeros", bytes(32 * 1024**2))
-    with pytest.raises(ArtifactError, match="200 times"):
-        write(str(tmp_path / "out"), [zeros], [digest(zeros)])
+            pack(str(tmp_path / "out"), [Member(path, b"")])
 
 
 def test_a_place_that_cannot_be_written_to_is_an_error() -> None:
@@ -185,30 +269,19 @@ def test_a_place_that_cannot_be_written_to_is_an_error() -> None:
 
 def test_a_file_that_has_gone_is_named() -> None:
     with pytest.raises(ArtifactError, match="'weights' cannot be put into the archive: No such file"):
-        digest(Member("weights", "/nowhere/weights"))
+        described(Member("weights", "/nowhere/weights"))
 
 
 def test_a_full_disk_is_an_error_that_says_so() -> None:
     one = Member("a", bytes(range(256)) * 8192)
     with pytest.raises(ArtifactError, match="cannot be written: No space left on device"):
-        write("/dev/full", [one], [digest(one)])
-
-
-def test_a_file_that_changes_while_it_is_packaged_is_noticed(tmp_path: Path) -> None:
-    (tmp_path / "weights").write_bytes(b"before")
-    member = Member("weights", str(tmp_path / "weights"))
-    for changed in (b"behind", b"before and after"):
-        known = digest(member)
-        (tmp_path / "weights").write_bytes(changed)
-        with pytest.raises(ArtifactError, match="'weights' changed"):
-            write(str(tmp_path / "out"), [member], [known])
-        (tmp_path / "weights").write_bytes(b"before")
+        pack("/dev/full", [one])
 
 
 def test_nothing_in_an_archive_tells_who_made_it_or_when(tmp_path: Path) -> None:
     path = tmp_path / "model.tar.gz"
     members = [Member("b", b"2"), Member("a/é" + "x" * 120, b"1")]
-    write(str(path), members, [digest(one) for one in members])
+    pack(str(path), members)
     assert path.read_bytes()[3:8] == b"\0\0\0\0\0"  # no flags, hence no name; no time
     with tarfile.open(path) as tar:
         assert [header.name for header in tar] == [members[1].path, "b"]

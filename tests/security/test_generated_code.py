@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.adapters.rendering import entry_point, literal, render
+from orchestrator.core.checkpoint import Kind
 from orchestrator.core.errors import SpecError
 from orchestrator.core.spec import EntryPointSpec, Literal, ModelSpec, Reference, Spec, TensorSpec
 from tests.support.projects import TARGET
@@ -29,7 +30,7 @@ CODE = [
     "ﬁ",
     "\u202e",
 ]
-ATTACKS = [*CODE, "neutral_labels", "neutral_model"]
+ATTACKS = [*CODE, "neutral_options", "neutral_model", "neutral_task", "neutral_loader"]
 SPEC = Spec(name="x", root="/", model=ModelSpec("m.pt", Reference("net.py", "Net")), target=TARGET)
 PLAIN = st.recursive(
     st.none()
@@ -43,9 +44,13 @@ PLAIN = st.recursive(
 
 
 def tree(spec: Spec) -> ast.Module:
-    content = entry_point(spec)[0].content
+    content = entry_point(spec, Kind.SAFETENSORS)[0].content
     assert isinstance(content, bytes)
     return ast.parse(content.decode())
+
+
+def labelled(*labels: str) -> EntryPointSpec:
+    return EntryPointSpec(task="image-classification", options=(("labels", list(labels)),))
 
 
 def shape(spec: Spec) -> list[str]:
@@ -54,8 +59,8 @@ def shape(spec: Spec) -> list[str]:
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_label_that_looks_like_code_stays_a_label(attack: str) -> None:
-    harmless = replace(SPEC, entrypoint=EntryPointSpec(task="image-classification", labels=("a", "b")))
-    hostile = replace(SPEC, entrypoint=EntryPointSpec(task="image-classification", labels=(attack, "b")))
+    harmless = replace(SPEC, entrypoint=labelled("a", "b"))
+    hostile = replace(SPEC, entrypoint=labelled(attack, "b"))
     assert shape(hostile) == shape(harmless)
     assert any(isinstance(node, ast.Constant) and node.value == attack for node in ast.walk(tree(hostile)))
 
@@ -69,8 +74,9 @@ def test_an_argument_or_an_input_that_looks_like_code_stays_a_value(attack: str)
     imported = [node.module for node in ast.walk(tree(hostile)) if isinstance(node, ast.ImportFrom)]
     assert imported == [
         "orchestrator_runtime.entrypoint",
+        "orchestrator_runtime.loaders",
         "orchestrator_runtime.schema",
-        "orchestrator_runtime.tasks",
+        "orchestrator_runtime.custom",
         "net",
     ]
 
@@ -79,7 +85,7 @@ def test_an_argument_or_an_input_that_looks_like_code_stays_a_value(attack: str)
 def test_a_name_that_is_no_plain_identifier_is_refused(attack: str) -> None:
     for reference in (Reference("net.py", attack), Reference(f"{attack}.py", "Net")):
         with pytest.raises(SpecError):
-            entry_point(replace(SPEC, model=replace(SPEC.model, class_=reference)))
+            entry_point(replace(SPEC, model=replace(SPEC.model, class_=reference)), Kind.SAFETENSORS)
 
 
 @settings(deadline=None)

@@ -1,8 +1,7 @@
 """The ports in memory. The contract tests hold them to what the real adapters do."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from orchestrator.core import journal
 from orchestrator.core.errors import CloudError, ConflictError, NotFoundError
@@ -150,18 +149,38 @@ class FakeCloud:
 
 @dataclass
 class FakeStore:
-    """A bucket."""
+    """A bucket, and how many bytes were uploaded to each key."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    sent: dict[str, int] = field(default_factory=dict)
 
     def url(self, key: str) -> str:
         return f"s3://bucket/{key}"
 
-    def put_once(self, key: str, source: str | bytes) -> bool:
+    def put_once(self, key: str, content: bytes) -> bool:
         if key in self.objects:
             return False
-        self.objects[key] = source if isinstance(source, bytes) else Path(source).read_bytes()
+        self.objects[key] = content
         return True
+
+    def upload(self, key: str, stream: Callable[[], Iterator[bytes]], moved: Callable[[int], None]) -> bool:
+        if key in self.objects:
+            return False
+        content = b"".join(stream())
+        self.objects[key] = content
+        self.sent[key] = len(content)
+        moved(len(content))
+        return True
+
+    def copy_once(self, source: str, key: str) -> bool:
+        content = self.read(source)
+        if key in self.objects:
+            return False
+        self.objects[key] = content
+        return True
+
+    def keys(self, prefix: str) -> tuple[str, ...]:
+        return tuple(sorted(key for key in self.objects if key.startswith(prefix)))
 
     def read(self, key: str) -> bytes:
         if key not in self.objects:
@@ -224,6 +243,36 @@ class FakeLogs:
         return tuple(line for at, line in self.lines if at >= moment)
 
 
+class FakeImages:
+    """A registry in which every image has the name of its profile."""
+
+    def image_uri(self, profile: str, region: str) -> str:
+        return f"registry/{region}/{profile}"
+
+
+class SilentTransfer:
+    """Somebody who does not look."""
+
+    def started(self, doing: str, total_bytes: int | None) -> None:
+        pass
+
+    def moved(self, count_bytes: int) -> None:
+        pass
+
+    def finished(self) -> None:
+        pass
+
+
+class NoBuilds:
+    """A memory without anything in it."""
+
+    def standing(self, out: str, identity: str, facts: Mapping[str, str]) -> bool:
+        return False
+
+    def remember(self, out: str, identity: str, facts: Mapping[str, str]) -> None:
+        pass
+
+
 @dataclass
 class SilentProgress:
     """Remembers what it was told."""
@@ -266,7 +315,14 @@ class FakeEdge:
     def edge(self) -> Edge:
         runtime = FakeRuntime(self.cloud, self.answer)
         return Edge(
-            self.cloud, self.store, self.journal, runtime, self.logs, self.clock, Patience(5.0, 600.0)
+            self.cloud,
+            self.store,
+            self.journal,
+            runtime,
+            self.logs,
+            FakeImages(),
+            self.clock,
+            Patience(5.0, 600.0),
         )
 
 

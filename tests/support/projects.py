@@ -54,7 +54,7 @@ def write_project(root: Path, net: str = NET) -> Spec:
         target=TARGET,
         entrypoint=EntryPointSpec(
             task="image-classification",
-            labels=LABELS,
+            options=(("labels", list(LABELS)),),
             inputs=(("image", TensorSpec("float32", (1, 2, 2))),),
         ),
     )

@@ -79,7 +79,46 @@ def test_the_layout_that_the_container_understands_passes() -> None:
     archive.check_layout(PATHS)
 
 
-@pytest.mark.parametrize("missing", PATHS)
+@pytest.mark.parametrize(
+    "weights",
+    [
+        ["model.pt"],
+        ["exported.json", "model.safetensors"],
+        ["config.json", "tokenizer.json", "model.safetensors"],
+        ["model.safetensors.index.json", "model-00001-of-00001.safetensors"],
+    ],
+)
+def test_every_form_in_which_a_model_may_lie_at_the_root_passes(weights: list[str]) -> None:
+    archive.check_layout([*weights, *PATHS[1:]])
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [],
+        ["code/model.safetensors"],
+        ["model.safetensors.index.json"],
+        ["exported.json"],
+        ["exported.json", "model.pt"],
+        ["model.bin", "pytorch_model.bin"],
+    ],
+)
+def test_an_archive_without_weights_is_refused_with_what_was_looked_for(others: list[str]) -> None:
+    with pytest.raises(ArtifactError, match="no weights at its root") as caught:
+        archive.check_layout(["notes.txt", *others, *PATHS[1:]])
+    looked_for = dict(caught.value.details)["rule"]
+    for name in ("model.safetensors", "model.safetensors.index.json", "model.pt", "exported.json"):
+        assert f"'{name}'" in looked_for
+
+
+def test_an_archive_inside_the_archive_is_named_where_a_model_was_expected() -> None:
+    for paths in (["inner.tar.gz", "code/x.py"], ["model.TAR", *PATHS[1:]]):
+        with pytest.raises(ArtifactError) as caught:
+            archive.check_layout(paths)
+        assert dict(caught.value.details)["holds"] == f"'{paths[0]}', an archive inside the archive"
+
+
+@pytest.mark.parametrize("missing", PATHS[1:])
 def test_an_archive_without_a_necessary_file_is_refused_by_its_name(missing: str) -> None:
     paths = [path for path in [*PATHS, "notes.txt"] if path != missing]
     with pytest.raises(ArtifactError, match=f"no '{missing}'"):
@@ -148,7 +187,7 @@ def test_a_manifest_counts_itself_among_the_names_that_may_occur_once() -> None:
         b'{"version": 1, "files": [{"path": "a"}], "built_with": {}}',
         b'{"version": 1, "files": [{"path": "a", "size_bytes": "1", "sha256": ""}], "built_with": {}}',
         b'{"version": 1, "files": [], "built_with": []}',
-        b'{"version": 2, "files": [], "built_with": {}}',
+        b'{"version": 2, "files": [], "built_with": {}, "license": null}',
         b"[" * 100_000,
         b"\xff",
     ],

@@ -1,4 +1,5 @@
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from orchestrator.adapters.bundled import runtime, template, versions
 from orchestrator.core.archive import Member
 
 ALLOWED = {"numpy", "torch", *sys.stdlib_module_names}
+PYTHONS = ("python3.10", "python3.11", "python3.12", "python3.13")
 
 
 def tree(member: Member) -> ast.Module:
@@ -66,3 +68,18 @@ def test_an_error_is_the_toolkits_own_where_the_toolkit_is(tmp_path: Path) -> No
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout == "True 415 no Unsupported Media Type\n"
+
+
+def runs(python: str) -> bool:
+    # A name on the path may be that of a version manager, which has no such Python after all.
+    return shutil.which(python) is not None and not subprocess.run([python, "-c", ""], check=False).returncode
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_runtime_compiles_on_every_python_of_the_containers(tmp_path: Path, python: str) -> None:
+    if not runs(python):
+        pytest.skip(f"{python} is not on this machine; the syntax is checked for 3.10 all the same")
+    for member in runtime():
+        assert isinstance(member.content, bytes)
+        (tmp_path / Path(member.path).name).write_bytes(member.content)
+    subprocess.run([python, "-W", "error", "-m", "compileall", "-q", str(tmp_path)], check=True)

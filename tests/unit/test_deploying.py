@@ -16,9 +16,9 @@ from orchestrator.core.errors import (
 from orchestrator.core.golden import Response
 from orchestrator.core.resources import EndpointStatus
 from orchestrator.core.revision import Revision
-from orchestrator.usecases.deploy import deploy, publish
+from orchestrator.usecases.build import check_golden
+from orchestrator.usecases.deploy import deploy
 from orchestrator.usecases.destroy import prepare_destroy, prepare_sweep
-from orchestrator.usecases.package import check_golden
 from orchestrator.usecases.rollback import prepare_rollback
 from orchestrator.usecases.status import history, status
 from tests.support.builders import CASE, prepared, revision
@@ -348,11 +348,3 @@ def test_an_archive_that_fails_its_golden_cases_is_refused_before_anything_chang
     assert caught.value.exit_code == 3
     assert caught.value.details[0] == ("golden", "seven: body.label is '1', not '7'")
     check_golden([CASE], [Response(200, b'{"label": "7", "score": 1}')], 1e-4)
-
-
-def test_publishing_twice_sends_the_archive_once(tmp_path_factory: pytest.TempPathFactory) -> None:
-    world = fake_edge()
-    archive = tmp_path_factory.mktemp("archive") / "model.tar.gz"
-    archive.write_bytes(b"archive")
-    assert publish(revision("a"), str(archive), [CASE], world.edge())
-    assert not publish(revision("a"), str(archive), [CASE], world.edge())

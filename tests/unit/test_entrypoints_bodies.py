@@ -1,10 +1,18 @@
+import io
 import json
 import struct
+import subprocess
+import sys
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import orjson
 import pytest
 
 from entrypoints import npy, strictjson, table
 from entrypoints.errors import InferenceError
+from entrypoints.schema import Input, Schema, packed
 
 
 @pytest.mark.parametrize(
@@ -113,3 +121,92 @@ def test_an_npy_body_that_breaks_a_rule_gets_400(body: bytes) -> None:
     with pytest.raises(InferenceError) as caught:
         npy.parse(body)
     assert caught.value.status_code == 400
+
+
+def test_whole_numbers_of_more_than_64_bits_are_floats_whoever_parses() -> None:
+    numbers = [2**64, -(2**63) - 1, 10**30]
+    for body in (json.dumps(numbers), json.dumps({"a": numbers, "b": "two keys are not for orjson"})):
+        value = strictjson.parse(body.encode())
+        found = value if isinstance(value, list) else dict(value)["a"]  # type: ignore[call-overload]  # an object
+        assert [type(number) for number in found] == [float] * 3
+        assert found == [float(number) for number in numbers]
+    exact = [2**64 - 1, -(2**63), 2**63]
+    assert strictjson.parse(json.dumps(exact).encode()) == exact == orjson.loads(json.dumps(exact))
+
+
+def test_without_orjson_json_is_read_to_the_same_values() -> None:
+    bodies = ['{"a": [1, 2.5, -0.0, 1e-999]}', f"[{2**64}, {2**64 - 1}, true, null]", '"\\u00e9"', "[[[1]]]"]
+    program = (
+        "import sys; sys.modules['orjson'] = None\n"
+        "from entrypoints import strictjson\n"
+        "assert strictjson._orjson is None\n"
+        "for line in sys.stdin: print(repr(strictjson.parse(line.strip().encode())))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], input="\n".join(bodies), check=True, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == [repr(strictjson.parse(body.encode())) for body in bodies]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [1.5],
+        [[1.5, 2.5], [3.5, 4.5]],
+        [[[1.5]], [[2.5]]],
+        [1, 2],
+        [1.5, 2, True],
+        [[], []],
+        [[1.5], []],
+        ["a", "b"],
+        [1.5, "a"],
+        [True, False],
+    ],
+)
+def test_nested_lists_become_what_numpy_makes_of_them(rows: list[object]) -> None:
+    try:
+        expected = np.asarray(rows)
+    except ValueError:
+        with pytest.raises(ValueError, match="inhomogeneous"):
+            packed(rows)
+        return
+    found = packed(rows)
+    assert found.dtype == expected.dtype
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("rows", [[1.5, None], [1.5, [1.5]], [[1.5], 2.5], [[1.5], "a"], [[1.5], {"a": 1}]])
+def test_lists_that_are_no_array_get_400(rows: list[object]) -> None:
+    with pytest.raises(InferenceError) as caught:
+        Schema({"x": Input("float32", (-1,))}).examples(rows)
+    assert caught.value.status_code == 400
+
+
+def in_npy(array: npt.NDArray[Any]) -> bytearray:
+    file = io.BytesIO()
+    np.save(file, array)
+    return bytearray(file.getvalue())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "uint8", "bool", "float64"])
+def test_an_npy_body_becomes_a_tensor_without_being_copied(dtype: str) -> None:
+    body = in_npy(np.ones((2, 3), dtype=dtype))
+    tensor = Schema({"x": Input(dtype, (3,))}).examples(npy.parse(body)).tensors["x"]
+    begin = np.frombuffer(body, dtype=np.uint8).ctypes.data
+    assert begin < tensor.data_ptr() < begin + len(body)
+    assert tensor.shape == (2, 3)
+
+
+def test_an_npy_body_that_may_not_be_written_to_is_copied_and_no_warning_said() -> None:
+    body = bytes(in_npy(np.ones(3, dtype=np.float32)))
+    tensor = Schema({"x": Input("float32", (3,))}).examples(npy.parse(body)).tensors["x"]
+    tensor += 1
+    assert npy.parse(body).tolist() == [1, 1, 1]
+
+
+def test_rows_that_run_backwards_are_taken() -> None:
+    tensor = (
+        Schema({"x": Input("float32", (2,))}).examples(np.ones((3, 2), dtype=np.float32)[::-1]).tensors["x"]
+    )
+    assert tensor.shape == (3, 2)

@@ -10,10 +10,12 @@ import torch
 from safetensors.torch import save_file
 
 from entrypoints import npy, table
+from entrypoints.custom import Custom
 from entrypoints.entrypoint import EntryPoint
 from entrypoints.errors import InferenceError, NotAModuleError, WeightsError
+from entrypoints.image_classification import ImageClassification
+from entrypoints.loaders import FromClass
 from entrypoints.schema import Input, Schema
-from entrypoints.tasks import Custom, ImageClassification
 
 LABELS = ("cat", "dog", "owl")
 PIXELS = [[[0.0, 5.0], [0.0, 0.0]]]
@@ -59,7 +61,9 @@ class Headers:
 
 def classifier(**changes: Any) -> EntryPoint:  # noqa: ANN401 - any field of an entry point
     schema = Schema({"image": Input("float32", (1, 2, 2))})
-    return EntryPoint(**{"model": Net, "task": ImageClassification(LABELS), "schema": schema, **changes})
+    return EntryPoint(
+        **{"loader": FromClass(Net), "task": ImageClassification(LABELS), "schema": schema, **changes}
+    )
 
 
 def model_dir(root: Path, module: torch.nn.Module, manifest: str | None = None) -> str:
@@ -74,7 +78,8 @@ def model_dir(root: Path, module: torch.nn.Module, manifest: str | None = None) 
 def ask(tmp_path: Path) -> Callable[..., Any]:
     def call(entry: EntryPoint, body: str | bytes, kind: str | None = JSON, accept: str | None = None) -> Any:  # noqa: ANN401 - decoded JSON, or bytes
         if not (tmp_path / "model.safetensors").exists():
-            module = entry.model(**entry.init_args)
+            assert isinstance(entry.loader, FromClass)
+            module = entry.loader.make(**entry.loader.init_args)
             assert isinstance(module, torch.nn.Module)
             model_dir(tmp_path, module)
         served = entry.load(str(tmp_path))
@@ -112,7 +117,7 @@ def test_a_class_without_label_is_called_by_its_number(ask: Ask) -> None:
 
 
 def test_an_answer_lists_at_most_ten_classes(ask: Ask) -> None:
-    entry = EntryPoint(model=Net, init_args={"classes": 12}, task=ImageClassification())
+    entry = EntryPoint(loader=FromClass(Net, {"classes": 12}), task=ImageClassification())
     answer = ask(entry, json.dumps([[float(number) for number in range(12)]]))
     assert list(answer["predictions"][0]["probabilities"]) == [str(number) for number in range(11, 1, -1)]
 
@@ -129,7 +134,7 @@ def test_a_custom_model_answers_with_nested_lists(ask: Ask) -> None:
 
 def test_several_inputs_reach_the_model_by_name_and_several_outputs_the_caller(ask: Ask) -> None:
     schema = Schema({"a": Input("float32", (2,)), "b": Input("float32", (2,))})
-    entry = EntryPoint(model=Named, schema=schema)
+    entry = EntryPoint(loader=FromClass(Named), schema=schema)
     answer = ask(entry, '{"b": [1, 1], "a": [3, 4]}')
     assert answer == {"sum": [4.0, 5.0], "difference": [2.0, 3.0]}
     assert status(ask, entry, '{"b": [1, 1], "a": [3, 4]}', JSON, CSV) == 406
@@ -140,7 +145,7 @@ def test_outputs_without_names_are_answered_in_their_order(ask: Ask) -> None:
         def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]  # as models do
             return super().forward(image), None
 
-    entry = classifier(model=Pair, task=Custom())
+    entry = classifier(loader=FromClass(Pair), task=Custom())
     assert ask(entry, json.dumps(PIXELS)) == [[0.0, 5.0, 0.0], None]
     assert ask(entry, json.dumps([PIXELS])) == [[[0.0, 5.0, 0.0]], None]
 
@@ -160,7 +165,7 @@ def test_image_classification_needs_logits_of_examples_and_classes(ask: Ask) -> 
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return super().forward(image).sum(1)
 
-    assert status(ask, classifier(model=Flat), json.dumps(PIXELS)) == 500
+    assert status(ask, classifier(loader=FromClass(Flat)), json.dumps(PIXELS)) == 500
 
 
 def test_a_csv_row_holds_a_flattened_example_and_stays_a_batch(ask: Ask) -> None:
@@ -245,11 +250,11 @@ def test_logits_that_are_nan_get_422(ask: Ask) -> None:
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return super().forward(image) * torch.nan
 
-    assert status(ask, classifier(model=Broken), json.dumps(PIXELS)) == 422
+    assert status(ask, classifier(loader=FromClass(Broken)), json.dumps(PIXELS)) == 422
 
 
 def test_a_model_that_raises_is_a_500(ask: Ask) -> None:
-    entry = EntryPoint(model=Net, schema=Schema({"x": Input("float32", ())}))
+    entry = EntryPoint(loader=FromClass(Net), schema=Schema({"x": Input("float32", ())}))
     assert status(ask, entry, "1.0") == 500
 
 
@@ -260,16 +265,16 @@ def test_an_answer_larger_than_torchserve_allows_gets_422(ask: Ask) -> None:
 
 def test_a_class_that_makes_no_module_is_refused_while_loading(tmp_path: Path) -> None:
     with pytest.raises(NotAModuleError, match=r"makes dict, which is no torch.nn.Module"):
-        EntryPoint(model=dict).load(model_dir(tmp_path, Net()))
+        EntryPoint(loader=FromClass(dict)).load(model_dir(tmp_path, Net()))
 
 
 def test_weights_of_another_class_are_refused_while_loading(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="missing offset; unexpected scale"):
-        EntryPoint(model=Named).load(model_dir(tmp_path, Net()))
+        EntryPoint(loader=FromClass(Named)).load(model_dir(tmp_path, Net()))
 
 
 def test_a_model_is_loaded_for_inference(tmp_path: Path) -> None:
-    assert not EntryPoint(model=Net).load(model_dir(tmp_path, Net())).module.training
+    assert not EntryPoint(loader=FromClass(Net)).load(model_dir(tmp_path, Net())).module.training
 
 
 def marked(tmp_path: Path, manifest: str | None, sent: dict[str, Any]) -> dict[str, str]:

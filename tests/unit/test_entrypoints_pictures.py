@@ -8,13 +8,16 @@ import torch
 
 from entrypoints.entrypoint import EntryPoint
 from entrypoints.errors import InferenceError
+from entrypoints.image_classification import ImageClassification
+from entrypoints.loaders import FromClass
 from entrypoints.schema import Input, Schema
-from entrypoints.tasks import ImageClassification
 
 
 def entry(dtype: str = "float32", shape: tuple[int, ...] = (1, 2, 3), **changes: Any) -> EntryPoint:  # noqa: ANN401 - any field
     schema = Schema({"image": Input(dtype, shape)})
-    return EntryPoint(model=torch.nn.Identity, task=ImageClassification(), schema=schema, **changes)
+    return EntryPoint(
+        loader=FromClass(torch.nn.Identity), task=ImageClassification(), schema=schema, **changes
+    )
 
 
 def encoded(mode: str = "L", size: tuple[int, int] = (3, 2), kind: str = "PNG") -> bytes:

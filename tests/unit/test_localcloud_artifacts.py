@@ -65,3 +65,31 @@ def test_an_archive_larger_than_the_limit_is_refused_before_it_is_written(tmp_pa
     with pytest.raises(ArtifactError, match="more than"):
         artifacts.unpack(io.BytesIO(forged.getvalue()), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", ["", "a/", "/a", "a//b", ".", "a/./b", "../a", "a/..", "a\0b", "é" * 128])
+def test_a_file_whose_name_sagemaker_would_not_take_is_refused(path: str) -> None:
+    with pytest.raises(ArtifactError, match="has a name that SageMaker refuses"):
+        artifacts.check_files({"model.pt": 1, path: 1})
+
+
+@pytest.mark.parametrize("inner", ["a/b", "a/b/c/d"])
+def test_a_file_that_is_also_a_folder_is_refused(inner: str) -> None:
+    with pytest.raises(ArtifactError, match="'a' is a folder as well"):
+        artifacts.check_files({"a": 1, inner: 1})
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"a": artifacts.MAX_UNPACKED_BYTES, "b": 1},
+        {str(number): 0 for number in range(artifacts.MAX_MEMBERS + 1)},
+    ],
+)
+def test_more_or_larger_files_than_the_limit_are_refused(sizes: dict[str, int]) -> None:
+    with pytest.raises(ArtifactError, match="more than"):
+        artifacts.check_files(sizes)
+
+
+def test_ordinary_files_are_taken() -> None:
+    artifacts.check_files({"model.pt": 1, "code/predict.py": 1, "code/a/b.py": 0, "code/a b": 1})

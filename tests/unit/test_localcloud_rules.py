@@ -13,6 +13,14 @@ from orchestrator.localcloud.world import Content, Scope, World
 
 SCOPE = Scope("123456789012", "eu-west-1")
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012"
+
+
+def sourced(kind: str, compression: str, uri: str = "s3://bucket/model/", **more: str) -> dict[str, object]:
+    """Return a container whose model is named as a source."""
+    source = {"S3Uri": uri, "S3DataType": kind, "CompressionType": compression, **more}
+    return {"Image": "image:1", "ModelDataSource": {"S3DataSource": source}}
+
+
 CONTAINER = {"Image": "image:1", "ModelDataUrl": "s3://bucket/model.tar.gz"}
 VARIANT = {
     "VariantName": "primary",
@@ -342,12 +350,39 @@ def test_a_config_we_cannot_serve_is_kept_but_not_deployed(
 
 
 @pytest.mark.parametrize(
+    ("container", "words"),
+    [
+        ({**sourced("S3Prefix", "None"), "ModelDataUrl": "s3://b/model.tar.gz"}, "cannot both be specified"),
+        (sourced("S3Prefix", "None", uri="s3://bucket/model"), "must end with a forward slash"),
+        (sourced("S3Object", "Gzip"), "must not end with a forward slash"),
+    ],
+)
+def test_a_model_that_says_wrongly_where_it_lies_is_refused(
+    account: Account, container: dict[str, object], words: str
+) -> None:
+    assert words in refusal(account, "CreateModel", ModelName="odd", PrimaryContainer=container).message
+
+
+def test_a_model_may_be_files_below_a_prefix_or_an_archive_by_its_source(account: Account) -> None:
+    archive = sourced("S3Object", "Gzip", uri="s3://bucket/model.tar.gz")
+    for name, container in (("files", sourced("S3Prefix", "None")), ("archive", archive)):
+        account.call("CreateModel", ModelName=name, PrimaryContainer=container)
+        variants = [{**VARIANT, "ModelName": name}]
+        account.call("CreateEndpointConfig", EndpointConfigName=name, ProductionVariants=variants)
+        account.call("CreateEndpoint", EndpointName=name, EndpointConfigName=name)
+        assert account.call("DescribeModel", ModelName=name)["PrimaryContainer"] == container
+
+
+@pytest.mark.parametrize(
     ("model", "named"),
     [
         ({"Containers": [CONTAINER, CONTAINER]}, "pipelines"),
         ({"PrimaryContainer": {**CONTAINER, "Mode": "MultiModel"}}, "multi-model"),
         ({"PrimaryContainer": {"Image": "i"}}, "without ModelDataUrl"),
         ({"PrimaryContainer": {"ModelPackageName": "p/1"}}, "ModelPackageName"),
+        ({"PrimaryContainer": sourced("S3Prefix", "Gzip")}, "plain ModelDataSource"),
+        ({"PrimaryContainer": sourced("S3Object", "None", uri="s3://b/m")}, "plain ModelDataSource"),
+        ({"PrimaryContainer": sourced("S3Prefix", "None", ETag="e")}, "plain ModelDataSource"),
     ],
 )
 def test_a_model_we_cannot_serve_is_kept_but_not_deployed(

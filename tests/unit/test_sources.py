@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,17 @@ def test_a_linked_folder_is_no_way_out_either(tmp_path: Path) -> None:
     (tmp_path / "project" / "linked").symlink_to(tmp_path / "secret")
     with pytest.raises(ArtifactError, match="leads out of the project"):
         collect(root, [], ["linked/*"])
+
+
+def test_a_pipe_or_a_link_that_leads_nowhere_is_refused_by_its_name(tmp_path: Path) -> None:
+    root = write(tmp_path, "src/a.py")
+    (tmp_path / "src" / "gone.py").symlink_to("absent.py")
+    with pytest.raises(ArtifactError, match=r"'src/gone.py' is no file that an archive can hold"):
+        collect(root, [], ["src/**"])
+    (tmp_path / "src" / "gone.py").unlink()
+    os.mkfifo(tmp_path / "src" / "pipe")
+    with pytest.raises(ArtifactError, match=r"'src/pipe' is no file that an archive can hold"):
+        collect(root, [], ["src/*"])
 
 
 def test_golden_cases_come_with_their_names_and_content(tmp_path: Path) -> None:

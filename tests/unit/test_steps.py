@@ -2,7 +2,6 @@
 
 import pytest
 
-from orchestrator.core.containers import PROFILES, image_uri
 from orchestrator.core.errors import MissingExtraError, SpecError
 from orchestrator.core.revision import from_record, to_record
 from orchestrator.core.spec import Reference
@@ -38,26 +37,6 @@ MADE = revision("a")
 )
 def test_a_step_says_in_one_line_what_it_does(step: Step, said: str) -> None:
     assert describe(step) == said
-
-
-@pytest.mark.parametrize(
-    ("region", "registry"),
-    [
-        ("eu-west-1", "763104351884.dkr.ecr.eu-west-1.amazonaws.com"),
-        ("eu-south-1", "692866216735.dkr.ecr.eu-south-1.amazonaws.com"),
-        ("cn-north-1", "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn"),
-        ("us-gov-west-1", "442386744353.dkr.ecr.us-gov-west-1.amazonaws.com"),
-    ],
-)
-def test_an_image_comes_from_the_regions_own_registry(region: str, registry: str) -> None:
-    for profile in PROFILES:
-        assert image_uri(profile, region).startswith(f"{registry}/pytorch-inference:2.6.0-")
-
-
-def test_an_unknown_profile_names_the_known_ones() -> None:
-    with pytest.raises(SpecError) as caught:
-        image_uri("pytorch-9", "eu-west-1")
-    assert dict(caught.value.details)["known"] == ", ".join(sorted(PROFILES))
 
 
 @pytest.mark.parametrize("damage", [{"model": 7}, {"config": None}, {"golden": "x"}])
