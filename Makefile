@@ -37,6 +37,7 @@ bench: $(STAMP)  ## the figures of docs/benchmarks.md, as ratios measured in one
 	$(BIN)/python -m tests.benchmarks.invocations
 	$(BIN)/python -m tests.benchmarks.decoding
 	$(BIN)/python -m tests.benchmarks.inspecting
+	$(BIN)/python -m tests.benchmarks.repackaging
 	$(BIN)/python -m tests.benchmarks.uploading
 	$(BIN)/python -m tests.benchmarks.packing
 

@@ -21,7 +21,9 @@ _LAST_BLOCK = b"\x03\x00"  # final, fixed codes, and at once the end-of-block co
 _LEVEL = 1  # weights hardly compress, and higher levels save nothing more
 _RAW = -15  # the largest window, neither gzip's nor zlib's frame
 _SAMPLE_BYTES = 32 * 1024
-_WORTH_IT = 0.98
+# Weights in float32 shrink to 92 or 93 %. Compressing them takes longer than sending the rest at 250 Mbit/s,
+# and unpacking takes longer, too. In bfloat16 they shrink to 78 %, which is worth it.
+_WORTH_IT = 0.9
 _MAX_STORED_BYTES = 0xFFFF
 _MAX_THREADS = 4
 _AHEAD = 4

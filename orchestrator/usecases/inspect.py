@@ -54,6 +54,10 @@ def _archive(path: str, checkpoints: Checkpoints, archives: Archives) -> Inspect
     models: list[Checkpoint] = []
     code = [Code(file.path, what) for file in contents.files if (what := _runs(file.path))]
     identity, problems = _identity(contents)
+    try:
+        archive.check_layout([file.path for file in contents.files])
+    except ArtifactError as error:
+        problems.append(str(error))
     with archives.unpacked(path) as folder:
         for file in contents.files:
             if not file.path.endswith(_MODELS):

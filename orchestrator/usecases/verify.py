@@ -31,7 +31,7 @@ def verify(path: str, archives: Archives) -> Verified:
     if contents.manifest is None:
         raise ArtifactError(
             f"'{path}' has no {MANIFEST}, so nothing can be said about its files",
-            details=[("holds", f"{len(contents.files)} files whose names are safe")],
+            details=[("files", f"{len(contents.files)}, and their names are safe")],
             hint="build it with: orchestrator package",
         )
     manifest = parse_manifest(contents.manifest)
