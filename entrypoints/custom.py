@@ -23,6 +23,11 @@ class Custom:
     also_takes: ClassVar[tuple[str, ...]] = ()
     """Media types of bodies besides JSON, CSV and npy."""
 
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """All media types of bodies."""
+        return (*media.OFFERED, *self.also_takes)
+
     def prepared(self, model_dir: str, module: torch.nn.Module, schema: Schema) -> "Custom":  # noqa: ARG002 - for tasks that need it
         """Return the task, ready for requests to ``module``, whose archive lies in ``model_dir``.
 
@@ -43,8 +48,9 @@ class Custom:
             return table.parse(bytes(body))
         if kind == media.NPY:
             return npy.parse(body)
-        taken = ", ".join((*media.OFFERED, *self.also_takes))
-        raise InferenceError(_UNSUPPORTED, f"content type '{kind}' is not taken; send {taken}")
+        raise InferenceError(
+            _UNSUPPORTED, f"content type '{kind}' is not taken; send {', '.join(self.taken)}"
+        )
 
     def examples(self, value: object, schema: Schema) -> Examples:
         """Return the examples in ``value``, which is what `read` or ``preprocess`` has returned.

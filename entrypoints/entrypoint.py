@@ -81,9 +81,10 @@ class EntryPoint:
         """
         kind = media.essence(content_type or media.JSON)
         with guarded("reading the request"):
-            if not body:
+            # Of a form nothing is handed over, and a type that is not taken is what is wrong with that.
+            if not body and kind in self.task.taken:
                 raise InferenceError(_BAD_REQUEST, "the body is empty")
-            raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+            raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body or b""
             value = self.task.read(raw, kind)
         if self.preprocess is not None:
             with guarded("preprocess"):

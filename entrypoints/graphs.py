@@ -55,6 +55,11 @@ class Tree:
     keys: tuple[str | int, ...] = ()
     children: tuple["Tree", ...] = ()
 
+    @property
+    def leaves(self) -> int:
+        """How many values it holds."""
+        return 1 if self.kind == "*" else sum(child.leaves for child in self.children)
+
     def flatten(self, value: object) -> Iterator[object]:
         """Yield the values in ``value``.
 
@@ -134,7 +139,7 @@ def read(model_dir: str) -> Graph:
         raise ModelError(f"{FILE_NAME} is not of version {VERSION}, which this runtime reads")
     try:
         return _graph(content)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ModelError(f"{FILE_NAME} is damaged: {type(error).__name__}: {error}") from error
 
 
@@ -143,7 +148,7 @@ def _graph(content: dict[str, Any]) -> Graph:
     mutations = tuple((str(result), str(place)) for result, place in content["mutations"])
     kept = {*results(outputs), *(name for pair in mutations for name in pair)}
     graph = Graph(
-        state=dict(content["state"]),
+        state={name: str(weight) for name, weight in content["state"].items()},
         parameters={name: _tree(tree) for name, tree in content["parameters"]},
         inputs=tuple(_input(one) for one in content["inputs"]),
         ranges={name: (low, high) for name, (low, high) in content["ranges"].items()},
@@ -153,6 +158,11 @@ def _graph(content: dict[str, Any]) -> Graph:
         structure=_tree(content["structure"]),
     )
     _check_order(graph, kept)
+    if (graph.structure.leaves, sum(tree.leaves for tree in graph.parameters.values())) != (
+        len(outputs),
+        len(graph.inputs),
+    ):
+        raise ValueError("its inputs or outputs are not as many as it says")
     return graph
 
 
@@ -209,7 +219,7 @@ def literal(written: Any) -> Any:  # noqa: ANN401 - what JSON can say, and what 
 
 
 def _constant(kind: type, name: str) -> Any:  # noqa: ANN401 - one of three kinds of PyTorch's constants
-    found = getattr(torch, name, None)
+    found = vars(torch).get(name)  # not getattr, with which PyTorch imports some of its parts
     if not isinstance(found, kind):
         raise ModelError(f"PyTorch {torch.__version__} has no {kind.__name__} {name!r}")
     return found

@@ -52,7 +52,8 @@ def pixels(picture: Any, wanted: Input | None) -> npt.NDArray[np.generic]:  # no
     resized: how to do that is the model's business, and ``preprocess`` can.
 
     Raises:
-        InferenceError: 415 if the schema has no such input, 400 if the size is another one.
+        InferenceError: 415 if the schema has no such input, 400 if the size is another one, or if a pixel has
+            16 bits: Pillow would make white of everything above 255.
     """
     shape = (wanted.shape or ()) if wanted else ()
     if wanted is None or len(shape) != _CHANNELS_FIRST or shape[0] not in _MODES:
@@ -65,6 +66,8 @@ def pixels(picture: Any, wanted: Input | None) -> npt.NDArray[np.generic]:  # no
             _BAD_REQUEST,
             f"the image is {picture.height} pixels high and {picture.width} wide, not {height}, {width}",
         )
+    if picture.mode.startswith("I"):
+        raise InferenceError(_BAD_REQUEST, "the image has 16 bits of grey, this model takes 8")
     values = np.asarray(picture.convert(_MODES[channels]))
     planes = values[np.newaxis] if values.ndim < _CHANNELS_FIRST else values.transpose(2, 0, 1)
     return planes / np.float32(255) if wanted.is_floating else planes

@@ -157,7 +157,9 @@ def _tensor(name: str, value: object, spec: Input) -> torch.Tensor:
         return value.to(dtype)
     numbers = value if isinstance(value, np.ndarray) else _array(name, value)
     if numbers.dtype.kind not in "biuf":
-        raise InferenceError(_BAD_REQUEST, f"input '{name}' holds something other than numbers of 64 bits")
+        raise InferenceError(
+            _BAD_REQUEST, f"input '{name}' holds something that is no number of up to 64 bits"
+        )
     if not spec.is_floating:
         return _shared(_whole(name, numbers, spec.dtype))
     if numbers.dtype.kind == "b":

@@ -29,6 +29,7 @@ _MANY_DIGITS = b"0" * 309
 _DIGITS_OF_64_BITS = b"0" * 19
 _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _MIN_WHOLE, _MAX_WHOLE = -(2**63), 2**64 - 1
+_LONGEST_WHOLE = len(str(_MIN_WHOLE))
 _MAYBE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ALIKE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -108,7 +109,8 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int | float:
-    number = int(text)
+    # Python refuses to make an int of thousands of digits, in words that are no caller's business.
+    number = int(text) if len(text) <= _LONGEST_WHOLE else math.inf
     return number if _MIN_WHOLE <= number <= _MAX_WHOLE else _finite(text)
 
 

@@ -18,18 +18,23 @@ MAX_COLUMNS = 100_000
 
 _BAD_REQUEST = 400
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # which spreadsheets begin their files with
+_HEADER = "only its first row may name the features"
 _NUMBERS_ONLY = re.compile(r"[0-9eE+\-., \t\r\n]*")
 
 
-def parse(body: bytes) -> npt.NDArray[np.float64]:
+def parse(body: bytes, header: str = "it takes no header") -> npt.NDArray[np.float64]:
     """Return the rows of ``body`` (UTF-8), in two dimensions even if there is one row.
+
+    Args:
+        body: The CSV, without a header.
+        header: What to tell a caller who may have sent one.
 
     Raises:
         InferenceError: 400 if there is no row, a cell is no finite number, or the rows differ in length.
     """
     text = body.decode("ascii", "replace")
     if _NUMBERS_ONLY.fullmatch(text) is None:
-        raise InferenceError(_BAD_REQUEST, "the CSV holds something other than numbers; it takes no header")
+        raise InferenceError(_BAD_REQUEST, f"the CSV holds something other than numbers; {header}")
     lines = text.strip().splitlines()
     columns = lines[0].count(",") + 1 if lines else 0
     if not 0 < len(lines) <= MAX_ROWS or columns > MAX_COLUMNS:
@@ -57,10 +62,10 @@ def parse_named(body: bytes, features: Sequence[str]) -> npt.NDArray[np.float64]
     """
     line, _, below = body.removeprefix(_BYTE_ORDER_MARK).partition(b"\n")
     if _NUMBERS_ONLY.fullmatch(line.decode("latin-1")):
-        rows, order = parse(body), list(range(len(features)))
+        rows, order = parse(body, _HEADER), list(range(len(features)))
     else:
         order = _order(line, features)
-        rows = parse(below)
+        rows = parse(below, _HEADER)
     if rows.shape[1] != len(features):
         raise InferenceError(_BAD_REQUEST, f"the CSV has rows of {rows.shape[1]} cells, not {len(features)}")
     return rows[:, order]

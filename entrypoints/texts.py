@@ -17,7 +17,7 @@ from .schema import WRAPPERS, Examples, Schema
 from .tokens import Tokenizer, Vocabulary
 
 MAX_TOKENS = 512
-"""How many tokens a text is cut to if nobody says: what BERT and its kin take."""
+"""How many tokens a text is cut to if neither the spec nor the model says: what BERT and its kin take."""
 IDS, MASK, KINDS = "input_ids", "attention_mask", "token_type_ids"
 
 _KEYS = ("text", "texts", *WRAPPERS)
@@ -64,12 +64,13 @@ class Texts(Custom):
     Attributes:
         tokenizer: A vocabulary, one token a line, or a ``tokenizer.json``, by its path below ``code/``.
             ``None`` takes ``tokenizer.json`` or ``vocab.txt`` beside the weights.
-        max_tokens: How many tokens a text is cut to.
+        max_tokens: How many tokens a text is cut to. ``None`` takes `MAX_TOKENS`, or as many as a Hugging
+            Face model has positions for, if these are fewer.
         lowercase: Whether texts are lower-cased for a vocabulary; see `tokens.Vocabulary.read`.
     """
 
     tokenizer: str | None = None
-    max_tokens: int = MAX_TOKENS
+    max_tokens: int | None = None
     lowercase: bool | None = None
     known: TextInputs | None = field(default=None, repr=False)
 
@@ -148,9 +149,16 @@ def _text_inputs(task: Texts, model_dir: str, module: torch.nn.Module) -> TextIn
     path = _tokenizer_at(Path(model_dir), task.tokenizer)
     if path is None:
         return None
+    max_tokens = _most_tokens(module) if task.max_tokens is None else task.max_tokens
     if path.suffix == ".json":
-        return TextInputs(_LibraryTokenizer.read(path), task.max_tokens, _taken(module))
-    return TextInputs(Vocabulary.read(path, lowercase=task.lowercase), task.max_tokens, _taken(module))
+        return TextInputs(_LibraryTokenizer.read(path), max_tokens, _taken(module))
+    return TextInputs(Vocabulary.read(path, lowercase=task.lowercase), max_tokens, _taken(module))
+
+
+def _most_tokens(module: torch.nn.Module) -> int:
+    # Some configs have -1 there, where the model has no positions that could run out.
+    positions = getattr(getattr(module, "config", None), "max_position_embeddings", None)
+    return min(MAX_TOKENS, positions) if isinstance(positions, int) and positions > 0 else MAX_TOKENS
 
 
 def _tokenizer_at(folder: Path, named: str | None) -> Path | None:

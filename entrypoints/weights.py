@@ -47,6 +47,8 @@ _DTYPES = {
 _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 8 * 1024 * 1024
 _MAX_NAME_BYTES = 255
+_MAX_DIMENSIONS = 64
+_MAX_LENGTH = 2**63 - 1
 _MAX_SHOWN = 5
 _ENTRY_KEYS = {"dtype", "shape", "data_offsets"}
 
@@ -149,11 +151,18 @@ def _entry(name: str, entry: object) -> _Tensor:
     tensor = _Tensor(name, _DTYPES[str(entry["dtype"])], tuple(shape), *offsets)
     if math.prod(tensor.shape) * tensor.dtype.itemsize != tensor.end - tensor.begin:
         raise WeightsError(f"has another number of bytes for tensor {name!r} than its shape needs")
+    if math.prod(length or 1 for length in tensor.shape) * tensor.dtype.itemsize > _MAX_LENGTH:
+        raise WeightsError(f"has a tensor {name!r} that is empty, but of a shape that PyTorch cannot make")
     return tensor
 
 
 def _lengths(values: object) -> bool:
-    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
+    # Numbers of any length, and any number of them, would take for ever to multiply.
+    return (
+        isinstance(values, list)
+        and len(values) <= _MAX_DIMENSIONS
+        and all(type(value) is int and 0 <= value <= _MAX_LENGTH for value in values)
+    )
 
 
 def _check_cover(tensors: list[_Tensor], size: int) -> None:

@@ -208,7 +208,12 @@ def _unfit(where: str, model: type[BaseModel], error: ValidationError) -> SpecEr
         return _unknown(where, model, parts)
     if first["type"] == "missing":
         return SpecError(f"{where}: '{key}' is missing")
-    message = str(first["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
+    # What a whole table breaks is told by the rule itself; the table's content would bury it.
+    broken = getattr(first.get("ctx", {}).get("error"), "__cause__", None)
+    if isinstance(broken, SpecError) and isinstance(first["input"], dict):
+        return SpecError(f"{where}: {broken}", details=broken.details, hint=broken.hint)
+    message = str(first["msg"]).removeprefix("Value error, ")
+    message = message.replace("Input should", "it should").replace("String should", "it should")
     notes = [("note", "this version supports only these")] if first["type"] == "literal_error" else []
     return SpecError(f"{where}: '{key}' cannot be {first['input']!r}: {message}", details=notes)
 

@@ -5,11 +5,19 @@ import click
 from orchestrator.cli import inspected, wiring
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
+from orchestrator.core.checkpoint import Format
 
 
 @click.command("inspect")
 @click.argument("model", type=click.Path())
-@click.option("--format", "format_", default="auto", show_default=True, help="What it has to be.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["auto", *map(str, Format)]),
+    default="auto",
+    show_default=True,
+    help="What it has to be.",
+)
 @with_options
 def command(options: Options, model: str, format_: str) -> None:
     """Say what MODEL holds, a file or a folder, without running anything in it.

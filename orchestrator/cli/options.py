@@ -4,7 +4,7 @@ import functools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 
@@ -34,7 +34,12 @@ class Options:
     @property
     def interactive(self) -> bool:
         """Whether there is a person to ask."""
-        return sys.stdin.isatty() and sys.stderr.isatty()
+        return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether ``stream`` is a terminal; Python has ``None`` for one that was closed when it began."""
+    return stream is not None and stream.isatty()
 
 
 _DECORATORS = (

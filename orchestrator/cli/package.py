@@ -1,5 +1,6 @@
 """`orchestrator package`."""
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -8,7 +9,10 @@ from orchestrator.cli import render, wiring
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
+from orchestrator.core.errors import ArtifactError
 from orchestrator.usecases.package import PackagedArchive, package
+
+_GZIP = b"\x1f\x8b"
 
 
 @click.command("package")
@@ -34,6 +38,7 @@ def command(options: Options, out: str | None) -> None:
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     spec = wiring.resolve(options).spec
     path = out or str(Path(spec.root) / "model.tar.gz")
+    _check_place(Path(path))
     cases = wiring.golden_cases(spec)
     terminal = Terminal(options)
     terminal.say(f"packaging {render.model(spec.model)}")
@@ -50,6 +55,27 @@ def command(options: Options, out: str | None) -> None:
         "warnings": list(built.warnings),
     }
     terminal.result(_said(built, len(cases)), document)
+
+
+def _check_place(path: Path) -> None:
+    """Keep an archive from taking the place of anything else, such as the weights that it is made of.
+
+    Raises:
+        ArtifactError: If there is something at ``path`` that is neither an archive nor an empty file.
+    """
+    if path.is_file():
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            if file.read(len(_GZIP)) in {_GZIP, b""}:
+                return
+    if path.exists():
+        raise ArtifactError(
+            f"'{path}' is no archive, and is not overwritten",
+            details=[
+                ("rule", "package replaces nothing but an earlier archive"),
+                ("state", "nothing has changed"),
+            ],
+            hint="name another place: orchestrator package --out model.tar.gz",
+        )
 
 
 def _said(built: PackagedArchive, cases: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from orchestrator.cli.options import Options
+from orchestrator.cli.options import Options, is_terminal
 from orchestrator.core.errors import RefusedError
 
 
@@ -15,7 +15,7 @@ class Terminal:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self.live = sys.stderr.isatty() and not options.quiet
+        self.live = is_terminal(sys.stderr) and not options.quiet
 
     def say(self, text: str, *, style: str | None = None) -> None:
         """Tell the person what is going on."""

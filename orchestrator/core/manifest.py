@@ -101,7 +101,7 @@ def parse_manifest(content: bytes) -> Manifest:
     """Read what `Manifest.to_bytes` wrote.
 
     Raises:
-        ArtifactError: If it is something else.
+        ArtifactError: If it is something else, or lists a name that breaks a rule.
     """
     try:
         document = json.loads(content)
@@ -115,6 +115,8 @@ def parse_manifest(content: bytes) -> Manifest:
         raise ArtifactError(f"{MANIFEST} is not a manifest: {error}") from error
     if not known:
         raise ArtifactError(f"{MANIFEST} is of a version this orchestrator does not know", hint=_UPGRADE)
+    # Names that no archive can have, or has twice, would stand for nothing in it and count for its identity.
+    check_paths([file.path for file in files])
     return Manifest(files, built_with, license_)
 
 

@@ -1,9 +1,9 @@
 """What a `requirements.txt` asks pip to install when a container starts.
 
 Reads the format as pip does (https://pip.pypa.io/en/stable/reference/requirements-file-format/), as far as
-it matters to who depends on the container: which packages, from where, and how firmly they are pinned.
+it matters to whoever depends on the container: which packages, from where, and how firmly they are pinned.
 Environment markers are kept as text and not evaluated. Must not know what a container makes of it: that is
-`orchestrator.core.policy`.
+`orchestrator.core.findings`.
 """
 
 import re

@@ -38,7 +38,7 @@ _NAMES = {
     "id_ed25519": "a private key",
 }
 _TEMPLATES = (".env.example", ".env.sample", ".env.template", ".env.dist")
-_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+_PUBLIC = re.compile(rb"-----BEGIN (?:CERTIFICATE|(?:RSA )?PUBLIC KEY|(?:X9\.42 )?DH PARAMETERS)-----")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,9 @@ def found_in(path: str, head: bytes) -> str:
         return f"it is {kind}"
     if len(head) > MAX_TEXT_BYTES or b"\0" in head:
         return ""
+    folded = head.lower()
     for rule in _RULES:
-        if rule.literal.lower() in head.lower() and any(map(_is_real, rule.pattern.finditer(head))):
+        if rule.literal.lower() in folded and any(map(_is_real, rule.pattern.finditer(head))):
             return rule.kind
     if _SERVICE_ACCOUNT.search(head) and b'"private_key"' in head:
         return "it holds a Google service account's key"
@@ -121,7 +122,7 @@ def found_in(path: str, head: bytes) -> str:
 def _by_name(path: str, head: bytes) -> str:
     components = path.lower().split("/")
     name = components[-1]
-    if name in _TEMPLATES or (name.endswith(".pem") and _is_certificate(head)):
+    if name in _TEMPLATES or (name.endswith(".pem") and _is_public(head)):
         return ""
     for pattern, kind in _NAMES.items():
         depth = pattern.count("/") + 1
@@ -130,9 +131,9 @@ def _by_name(path: str, head: bytes) -> str:
     return ""
 
 
-def _is_certificate(head: bytes) -> bool:
-    # A bundle of authorities is public, and many clients need one.
-    return _CERTIFICATE in head and b"PRIVATE KEY" not in head
+def _is_public(head: bytes) -> bool:
+    # A bundle of authorities, or a key to check signatures with: many clients need one.
+    return _PUBLIC.search(head) is not None and b"PRIVATE KEY" not in head
 
 
 def _has_key_pair(head: bytes) -> bool:

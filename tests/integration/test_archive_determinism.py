@@ -6,14 +6,14 @@ agree on compression, which is ISA-L's, and which the archive's identity does no
 """
 
 import os
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from tests.support.pythons import INTERPRETERS, Version, pythons
 
 PACK = """
 import hashlib, os, random, sys
@@ -69,8 +69,6 @@ SURROUNDINGS: dict[str, tuple[dict[str, str], str, int]] = {
     "files in another order": ({"PYTHONHASHSEED": "3"}, "022", 7),
     "files in a third order": ({"TZ": "America/St_Johns", "PYTHONHASHSEED": "4"}, "022", 8),
 }
-INTERPRETERS = "ORCHESTRATOR_TEST_PYTHONS"
-"""The variable that may name a folder of other interpreters, such as pyenv's ``versions``."""
 
 
 def write_project(root: Path, *, reverse: bool = False) -> None:
@@ -119,24 +117,18 @@ def test_another_content_changes_the_identity_and_the_bytes(tmp_path: Path) -> N
     assert all(old != new for old, new in zip(before, after, strict=True))
 
 
-def other_pythons() -> dict[str, str]:
-    """Return interpreters of other versions than this one, from 3.11 on, by version."""
-    folder = Path(os.environ.get(INTERPRETERS, os.devnull))
-    named = sorted(folder.glob("*/bin/python3"))
-    found = [shutil.which(f"python3.{minor}") for minor in range(11, 16)]
-    versions: dict[str, str] = {}
-    for python in [*map(str, named), *filter(None, found)]:
-        told = subprocess.run([python, "--version"], check=False, capture_output=True, text=True).stdout
-        version = re.match(r"Python 3\.(\d+)", told)
-        if version and int(version[1]) >= 11 and int(version[1]) != sys.version_info.minor:
-            versions.setdefault(version[0], python)
-    return versions
+def other_pythons() -> dict[Version, str]:
+    """Return interpreters of other versions than this one, from 3.11 on."""
+    ours = sys.version_info[:2]
+    return {
+        version: python for version, python in pythons().items() if version >= (3, 11) and version != ours
+    }
 
 
 def test_other_versions_of_python_make_the_same_manifest_and_the_same_tar_headers() -> None:
     others = other_pythons()
     if not others:
-        pytest.skip(f"no other Python of 3.11 or later on PATH or in the folder that ${INTERPRETERS} names")
+        pytest.skip(f"no other Python of 3.11 or later on PATH, in pyenv's folder or in ${INTERPRETERS}")
     root = str(Path(__file__).parents[2])
     ours = run(sys.executable, PURE, root)
     assert {version: run(python, PURE, root) for version, python in others.items()} == dict.fromkeys(

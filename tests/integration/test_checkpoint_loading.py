@@ -3,21 +3,26 @@
 import json
 import os
 import pickle
+import select
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 
-from orchestrator.adapters.checkpoints import describing, loading
+from orchestrator.adapters.checkpoints import describing, examine, loading, weights
 from orchestrator.adapters.checkpoints.loading import Limits
+from orchestrator.core.archive import Content
 from orchestrator.core.checkpoint import Format, Kind, Weights
 from orchestrator.core.errors import ArtifactError, RefusedError
+from orchestrator.core.spec import ModelSpec, Reference
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +56,13 @@ torch.save(net.state_dict(), "weights.pt")
 torch.save(net, "zip.pt")
 torch.save(net, "legacy.pt", _use_new_zipfile_serialization=False)
 torch.save(torch.nn.DataParallel(net), "parallel.pt")
-torch.save({"model": net, "epoch": 3}, "inside.pt")
+optimizer = torch.optim.Adam(net.parameters())
+net(torch.ones(1, 3)).sum().backward()
+optimizer.step()
+net.load_state_dict(torch.load("weights.pt"))
+best = {"loss": torch.ones(()), "at": 2}
+torch.save({"model": net, "epoch": 3, "optimizer": optimizer.state_dict(), "best": best}, "inside.pt")
+torch.save({"nets": {"ema.net": torch.nn.DataParallel(net)}, "net": net}, "several.pt")
 
 class Own(torch.nn.Linear):
     pass
@@ -104,33 +115,89 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def content(weights: Weights, name: str) -> str:
-    (member,) = (member for member in weights.members if member.path == name)
+def content(packed: Weights, name: str) -> str:
+    (member,) = (member for member in packed.members if member.path == name)
     assert isinstance(member.content, str)
     return member.content
 
 
-@pytest.mark.parametrize("name", ["zip.pt", "legacy.pt", "parallel.pt", "inside.pt"])
+def read_whole(made: str | bytes | Content) -> bytes:
+    if isinstance(made, bytes | str):
+        return made if isinstance(made, bytes) else Path(made).read_bytes()
+    return b"".join(made.chunks())
+
+
+def module_of(name: str, **more: Any) -> ModelSpec:  # noqa: ANN401 - any key of the spec
+    return replace(ModelSpec(name, Reference("src/net.py", "Net"), allow_code=True), **more)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "strip"),
+    [
+        ("zip.pt", None, None),
+        ("legacy.pt", None, None),
+        ("parallel.pt", None, None),
+        ("parallel.pt", None, "module."),
+        ("inside.pt", None, None),
+        ("inside.pt", "model", None),
+        ("several.pt", "net", None),
+        ("several.pt", "nets.ema.net", None),
+    ],
+)
 def test_a_pickled_module_of_the_projects_own_class_becomes_its_weights_bit_for_bit(
-    name: str, project: Path
+    name: str, key: str | None, strip: str | None, project: Path
 ) -> None:
     expected = torch.load(project / "weights.pt", weights_only=True)
-    with loading.module(str(project / name), str(project)) as weights:
-        assert (weights.kind, weights.format) == (Kind.SAFETENSORS, Format.MODULE)
-        converted = Path(content(weights, "model.safetensors"))
-        found = load_file(converted)
-    assert not converted.exists(), "it is needed no longer"
+    with weights(module_of(name, state_dict_key=key, strip_prefix=strip), str(project)) as packed:
+        assert (packed.kind, packed.format) == (Kind.SAFETENSORS, Format.MODULE)
+        (member,) = packed.members
+        found = load(read_whole(member.content))
     assert found.keys() == expected.keys()
-    for key, tensor in expected.items():
-        assert (found[key].dtype, found[key].shape) == (tensor.dtype, tensor.shape)
-        assert found[key].reshape(-1).view(torch.uint8).equal(tensor.reshape(-1).view(torch.uint8))
+    for each, tensor in expected.items():
+        assert (found[each].dtype, found[each].shape) == (tensor.dtype, tensor.shape)
+        assert found[each].reshape(-1).view(torch.uint8).equal(tensor.reshape(-1).view(torch.uint8))
+
+
+def test_the_converted_weights_are_gone_when_they_are_needed_no_longer(project: Path) -> None:
+    with loading.module(str(project / "zip.pt"), str(project)) as converted:
+        assert Path(converted).is_file()
+    assert not Path(converted).exists()
+
+
+def test_a_prefix_that_is_to_be_kept_is_kept_on_the_weights_of_a_module(project: Path) -> None:
+    with weights(module_of("parallel.pt", strip_prefix=""), str(project)) as packed:
+        assert all(name.startswith("module.") for name in load(read_whole(packed.members[0].content)))
+
+
+@pytest.mark.parametrize("name", ["zip.pt", "inside.pt", "several.pt"])
+def test_a_module_is_refused_unless_its_code_is_allowed_wherever_it_lies(name: str, project: Path) -> None:
+    with (
+        pytest.raises(RefusedError, match="a pickled object") as raised,
+        weights(module_of(name, allow_code=False), str(project)),
+    ):
+        pass
+    assert "builds src.net.Net" in dict(raised.value.details)["code"]
+    shown = examine(str(project / name), "auto")
+    assert shown.format is Format.MODULE
+    assert "refused, unless model.allow_code = true" in shown.packaging
+
+
+def test_several_modules_in_one_file_are_listed_and_one_of_them_is_to_be_named(project: Path) -> None:
+    with pytest.raises(ArtifactError, match="holds 2 modules") as raised:
+        weights(module_of("several.pt"), str(project)).__enter__()
+    assert dict(raised.value.details)["found"] == "'nets.ema.net', 'net'"
+    assert raised.value.hint is not None
+    assert "state_dict_key = 'nets.ema.net'" in raised.value.hint
+    shown = examine(str(project / "several.pt"), "auto")
+    assert shown.keys == ("nets.ema.net", "net")
+    assert shown.packaging.startswith("needs model.state_dict_key: one of nets.ema.net, net; refused, unless")
 
 
 def test_a_torchscript_program_is_packaged_as_it_is_once_it_has_been_seen_to_load(project: Path) -> None:
     path = str(project / "script.pt")
-    with loading.torchscript(path) as weights:
-        assert weights.kind is Kind.TORCHSCRIPT
-        assert content(weights, "model.pt") == path
+    with loading.torchscript(path) as packed:
+        assert packed.kind is Kind.TORCHSCRIPT
+        assert content(packed, "model.pt") == path
 
 
 def test_an_exported_program_becomes_a_graph_and_its_weights_the_same_every_time(project: Path) -> None:
@@ -138,11 +205,11 @@ def test_an_exported_program_becomes_a_graph_and_its_weights_the_same_every_time
     tensors: dict[str, torch.Tensor] = {}
     graph: dict[str, list[dict[str, object]]] = {}
     for _ in range(2):
-        with loading.exported(str(project / "program.pt2")) as weights:
-            assert (weights.kind, weights.written_by) == (Kind.EXPORTED, (("torch", torch.__version__),))
-            graph = json.loads(Path(content(weights, "exported.json")).read_text())
-            tensors = load_file(content(weights, "model.safetensors"))
-            written.append([Path(str(member.content)).read_bytes() for member in weights.members])
+        with loading.exported(str(project / "program.pt2")) as packed:
+            assert (packed.kind, packed.written_by) == (Kind.EXPORTED, (("torch", torch.__version__),))
+            graph = json.loads(Path(content(packed, "exported.json")).read_text())
+            tensors = load_file(content(packed, "model.safetensors"))
+            written.append([Path(str(member.content)).read_bytes() for member in packed.members])
     assert sorted(tensors) == ["brief", "first.bias", "first.weight", "nothing", "second.bias"]
     assert {node["target"] for node in graph["nodes"]} == {"aten.linear.default"}
     assert written[0] == written[1]
@@ -262,7 +329,10 @@ def test_however_loading_ends_the_error_names_the_file_and_what_happened(
     seconds = 8 if "while" in code else 300
     path = tmp_path / "model.pt"
     torch.save(Evil(code), path)
-    with pytest.raises(kind) as raised, loading.module(str(path), str(tmp_path), Limits(seconds=seconds)):
+    with (
+        pytest.raises(kind) as raised,
+        loading.module(str(path), str(tmp_path), limits=Limits(seconds=seconds)),
+    ):
         pass
     assert f"'{path}'" in str(raised.value)
     assert text in str(raised.value)
@@ -278,9 +348,12 @@ def test_a_process_that_the_file_starts_ends_with_its_loading(tmp_path: Path) ->
     torch.save(Evil(code), tmp_path / "model.pt")
     with pytest.raises(ArtifactError), loading.module(str(tmp_path / "model.pt"), str(tmp_path)):
         pass
-    stat = Path(f"/proc/{marker.read_text()}/stat")
-    # Gone, or killed and not yet reaped by whoever inherits orphans.
-    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    try:
+        process = os.pidfd_open(int(marker.read_text()))
+    except ProcessLookupError:
+        return  # gone, and reaped by whoever inherits orphans
+    with os.fdopen(process) as file:
+        assert select.select([file], [], [], 60)[0], "it is killed, which the kernel may take a moment for"
 
 
 def test_the_files_code_has_no_network_where_the_machine_can_take_it_away(tmp_path: Path) -> None:

@@ -190,6 +190,19 @@ def test_a_whole_module_is_seen_and_refused_and_not_run(tmp_path: Path, as_zip: 
     assert "torch.nn.modules.container.Sequential" in dict(caught.value.details)["code"]
 
 
+def test_what_lies_in_a_pickle_has_to_be_what_the_spec_says(tmp_path: Path) -> None:
+    torch.save(TENSORS, tmp_path / "state.pt")
+    torch.save(torch.nn.Linear(2, 3), tmp_path / "module.pt")
+    for name, declared in (("state.pt", "module"), ("module.pt", "state-dict")):
+        with (
+            pytest.raises(ArtifactError, match=f"by the spec it is {declared}, by its content"),
+            packed(tmp_path / name, format=declared, allow_code=True),
+        ):
+            pass
+        with pytest.raises(ArtifactError, match=f"by the spec it is {declared}, by its content"):
+            examine(str(tmp_path / name), declared)
+
+
 @pytest.mark.parametrize("name", ["m.safetensors", "m.pt"])
 def test_weights_without_a_class_are_refused_with_the_key(tmp_path: Path, name: str) -> None:
     (save_file if name.endswith("s") else torch.save)(TENSORS, tmp_path / name)

@@ -197,6 +197,13 @@ def test_what_is_no_manifest_is_refused(content: bytes) -> None:
         parse_manifest(content)
 
 
+@pytest.mark.parametrize("paths", [["a", "a"], ["a", "A"], ["../a"], ["\x1b[31m"], ["\ud800"], ["a", "a/b"]])
+def test_a_manifest_with_names_that_no_archive_can_have_is_refused(paths: list[str]) -> None:
+    manifest = Manifest(tuple(File(path, 1, DIGEST) for path in paths))
+    with pytest.raises(ArtifactError, match="unusable member"):
+        parse_manifest(manifest.to_bytes())
+
+
 def test_every_way_in_which_an_archive_can_differ_from_its_manifest_is_named() -> None:
     manifest = Manifest((File("b", 1, DIGEST), File("a", 1, DIGEST), File("gone", 1, DIGEST)))
     held = (

@@ -1,5 +1,4 @@
 import ast
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +7,10 @@ import pytest
 
 from orchestrator.adapters.bundled import runtime, template, versions
 from orchestrator.core.archive import Member
+from tests.support.pythons import Version, pythons
 
 ALLOWED = {"numpy", "torch", *sys.stdlib_module_names}
-PYTHONS = ("python3.10", "python3.11", "python3.12", "python3.13")
+VERSIONS = ((3, 10), (3, 11), (3, 12), (3, 13))
 
 
 def tree(member: Member) -> ast.Module:
@@ -70,15 +70,11 @@ def test_an_error_is_the_toolkits_own_where_the_toolkit_is(tmp_path: Path) -> No
     assert done.stdout == "True 415 no Unsupported Media Type\n"
 
 
-def runs(python: str) -> bool:
-    # A name on the path may be that of a version manager, which has no such Python after all.
-    return shutil.which(python) is not None and not subprocess.run([python, "-c", ""], check=False).returncode
-
-
-@pytest.mark.parametrize("python", PYTHONS)
-def test_the_runtime_compiles_on_every_python_of_the_containers(tmp_path: Path, python: str) -> None:
-    if not runs(python):
-        pytest.skip(f"{python} is not on this machine; the syntax is checked for 3.10 all the same")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_runtime_compiles_on_every_python_of_the_containers(tmp_path: Path, version: Version) -> None:
+    python = pythons().get(version)
+    if python is None:
+        pytest.skip(f"no Python {version} on this machine; the syntax is checked for 3.10 all the same")
     for member in runtime():
         assert isinstance(member.content, bytes)
         (tmp_path / Path(member.path).name).write_bytes(member.content)

@@ -10,7 +10,15 @@ import torch
 from orchestrator.adapters.checkpoints import statedicts, torchfiles
 from orchestrator.adapters.checkpoints.classify import Layout
 from orchestrator.adapters.checkpoints.dtypes import BY_NAME
-from orchestrator.adapters.checkpoints.rebuilding import Name, Storage, Tensor, UnreadableError, call, stored
+from orchestrator.adapters.checkpoints.rebuilding import (
+    Name,
+    Storage,
+    StrangeTensor,
+    Tensor,
+    UnreadableError,
+    call,
+    stored,
+)
 from orchestrator.core.errors import ArtifactError
 
 FLOATS = Name("torch", "FloatStorage")
@@ -79,6 +87,16 @@ def test_a_legacy_storage_that_claims_more_than_the_file_has_is_refused(tmp_path
         )
         with pytest.raises(ArtifactError, match="it ends within the storage"):
             torchfiles.read(str(tmp_path / "m.pt"), Layout.LEGACY)
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
+def test_a_legacy_file_with_a_quantized_tensor_is_read_and_that_tensor_is_named(tmp_path: Path) -> None:
+    quantized = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)
+    path = tmp_path / "m.pt"
+    torch.save({"q": quantized, "w": torch.ones(2)}, path, _use_new_zipfile_serialization=False)
+    value = torchfiles.read(str(path), Layout.LEGACY).value
+    assert isinstance(value, dict)
+    assert value["q"] == StrangeTensor("quantized")
 
 
 def test_a_legacy_file_needs_its_marks(tmp_path: Path) -> None:

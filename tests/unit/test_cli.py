@@ -1,6 +1,8 @@
 """The command line: what it says, where it says it, and what it ends with."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import click
@@ -8,6 +10,7 @@ import pytest
 
 from orchestrator.cli import boundary, main, render
 from orchestrator.cli.options import Options, common_options, with_options
+from orchestrator.cli.terminal import Terminal
 from orchestrator.core import errors
 from orchestrator.core.errors import DeniedError, OrchestratorError, RolledBackError, SpecError
 
@@ -150,6 +153,32 @@ def test_with_json_an_error_is_one_document_on_stdout(
 def test_a_missing_spec_is_a_spec_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("config", "show") == 2
     assert "error[spec]: there is no spec at orchestrator.toml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["model.pt", "orchestrator.toml", "pipe"])
+@pytest.mark.usefixtures("elsewhere")
+def test_an_archive_takes_the_place_of_nothing_but_an_archive(
+    place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo("pipe")
+    Path("model.pt").write_bytes(b"PK\x03\x04 trained for a week")
+    Path("orchestrator.toml").write_text('version = 1\nname = "owl"\nmodel.path = "model.pt"\n', "utf-8")
+    assert run("package", "--out", place) == 1
+    assert f"'{place}' is no archive, and is not overwritten" in capsys.readouterr().err
+    assert Path("model.pt").read_bytes() == b"PK\x03\x04 trained for a week"
+    assert Path("pipe").is_fifo()
+
+
+def test_an_unknown_format_is_a_wrong_command_line_and_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("inspect", "model.pt", "--format", "pickle") == 2
+    assert "'torchscript'" in capsys.readouterr().err
+
+
+def test_a_command_can_be_run_with_stdin_and_stderr_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert not Options().interactive
+    assert not Terminal(Options()).live
 
 
 def test_every_error_has_a_slug_of_its_own_and_the_documented_exit_code() -> None:

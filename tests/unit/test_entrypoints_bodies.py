@@ -134,6 +134,12 @@ def test_whole_numbers_of_more_than_64_bits_are_floats_whoever_parses() -> None:
     assert strictjson.parse(json.dumps(exact).encode()) == exact == orjson.loads(json.dumps(exact))
 
 
+def test_a_number_of_thousands_of_digits_is_too_large_and_says_no_more() -> None:
+    for body in (b"[" + b"9" * 5000 + b"]", b'{"a": -' + b"9" * 5000 + b', "b": 1}'):
+        with pytest.raises(InferenceError, match="not valid JSON: a number is too large"):
+            strictjson.parse(body)
+
+
 def test_without_orjson_json_is_read_to_the_same_values() -> None:
     bodies = ['{"a": [1, 2.5, -0.0, 1e-999]}', f"[{2**64}, {2**64 - 1}, true, null]", '"\\u00e9"', "[[[1]]]"]
     program = (

@@ -198,6 +198,13 @@ def test_an_empty_body_gets_400(body: str | bytes | None) -> None:
     assert caught.value.status_code == 400
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_a_form_of_which_the_front_end_hands_nothing_over_gets_415(kind: str) -> None:
+    with pytest.raises(InferenceError, match="is not taken; send application/json") as caught:
+        classifier().decode(None, kind)
+    assert caught.value.status_code == 415
+
+
 def test_an_unknown_content_type_gets_415_and_an_unknown_accept_406(ask: Ask) -> None:
     assert status(ask, classifier(), "x", "text/plain") == 415
     assert status(ask, classifier(), json.dumps(PIXELS), JSON, "image/png") == 406

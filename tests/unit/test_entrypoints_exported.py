@@ -259,6 +259,12 @@ def test_an_input_that_was_left_out_at_export_cannot_be_given(tmp_path: Path) ->
     [
         "aten.from_file.default",
         "aten._print.default",
+        "aten.save.default",
+        "aten.manual_seed.default",
+        "aten.set_grad_enabled.default",
+        "aten.percentFormat.default",
+        "aten._sparse_coo_tensor_unsafe.default",
+        "aten._nested_view_from_buffer.default",
         "torchvision.nms.default",
         "builtins.eval",
         "operator.methodcaller",
@@ -288,6 +294,13 @@ def test_a_program_that_calls_anything_but_a_known_operator_is_refused_when_it_i
         ("outputs", [{"node": "nowhere"}]),
         ("outputs", [{"import": "os"}]),
         ("outputs", [{"dtype": "load"}]),
+        ("outputs", [{"dtype": "_inductor"}]),
+        ("outputs", [{"complex": [10**400, 0]}]),
+        ("outputs", [{"node": "relu"}, {"node": "relu"}]),
+        ("outputs", []),
+        ("parameters", []),
+        ("state", {"p": []}),
+        ("state", []),
         ("state", {"p": "absent.weight"}),
         ("structure", {"set": ["*"]}),
         ("inputs", [{"name": "x", "dtype": "float32", "shape": [[1]]}]),
@@ -298,6 +311,16 @@ def test_a_damaged_program_is_refused_when_it_is_read(key: str, value: object, t
     (tmp_path / "exported.json").write_text(json.dumps(RELU | {key: value}))
     with pytest.raises(ModelError):
         read(str(tmp_path))
+
+
+@pytest.mark.parametrize("depth", [900, 2000, 100_000])
+def test_a_program_that_is_nested_too_deeply_is_refused_when_it_is_read(depth: int, tmp_path: Path) -> None:
+    nested = '{"a": ' * depth + "1" + "}" * depth
+    text = json.dumps(RELU | {"outputs": ["here"]}).replace('"here"', "[" * depth + "]" * depth)
+    for program in (text, json.dumps(RELU | {"structure": "here"}).replace('"here"', nested)):
+        (tmp_path / "exported.json").write_text(program)
+        with pytest.raises(ModelError):
+            read(str(tmp_path))
 
 
 def test_the_smallest_program_is_read_and_run(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ import io
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -67,6 +68,16 @@ def test_a_picture_of_another_size_or_a_broken_one_gets_400() -> None:
     assert status(entry(), encoded()[:-30]) == 400
     assert status(entry(), b"GIF89a") == 400
     assert status(entry(shape=(7,)), encoded()) == 415
+
+
+def test_sixteen_bits_of_grey_get_400_and_not_white() -> None:
+    pytest.importorskip("PIL")
+    image = importlib.import_module("PIL.Image").new("I;16", (3, 2), 300)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    assert status(entry(), file.getvalue()) == 400
+    own = entry(preprocess=lambda picture: np.asarray(picture)[None] / 65535)
+    assert own.decode(file.getvalue(), "image/png").tensors["image"].max() == pytest.approx(300 / 65535)
 
 
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded() -> None:

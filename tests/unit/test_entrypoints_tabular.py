@@ -103,6 +103,11 @@ def test_without_features_a_csv_takes_no_header(tmp_path: Path) -> None:
     assert plain.refused("a,b,c\n1,2,3", CSV).startswith("400 ")
 
 
+def test_a_cell_that_is_no_number_is_not_told_that_there_may_be_no_header(tmp_path: Path) -> None:
+    told = caller(tmp_path).refused("age,income,größe\n1,2,x", CSV)
+    assert told == "400 the CSV holds something other than numbers; only its first row may name the features"
+
+
 def test_labels_make_a_classification_of_the_numbers(tmp_path: Path) -> None:
     answer = caller(tmp_path, labels=("low", "middle", "high")).ask({"X": [[1, 0.2, 0]]})
     assert answer["predictions"][0]["label"] == "middle"

@@ -2,6 +2,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -137,6 +138,22 @@ def test_a_model_gets_the_mask_if_it_takes_one_and_padding_is_hidden(tmp_path: P
 def test_a_text_is_cut_to_the_longest_that_the_model_takes(tmp_path: Path) -> None:
     task = TextClassification(tokenizer="words.txt", max_tokens=3)
     assert caller(tmp_path, task, Counting()).ask({"text": "bad good good"})["label"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("positions", "options", "tokens"),
+    [(4, {}, 4), (-1, {}, 512), (None, {}, 512), (2048, {}, 512), (4, {"max_tokens": 6}, 6)],
+)
+def test_a_text_is_cut_to_the_positions_that_a_hugging_face_model_has(
+    tmp_path: Path, positions: int | None, options: dict[str, Any], tokens: int
+) -> None:
+    module = Masked()
+    module.config = SimpleNamespace(max_position_embeddings=positions)  # type: ignore[assignment]  # as their models have
+    task = TextClassification(tokenizer="words.txt", **options)
+    entry = caller(tmp_path, task, module).entry
+    served = entry.load(str(tmp_path))
+    prediction = entry.predict(entry.decode("good " * 600, TEXT), served)
+    assert prediction.inputs["input_ids"].shape == (1, tokens)
 
 
 def test_a_script_says_in_its_schema_which_inputs_it_takes(tmp_path: Path) -> None:

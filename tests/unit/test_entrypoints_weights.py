@@ -95,6 +95,13 @@ def test_writing_to_a_tensor_leaves_the_file_alone(tmp_path: Path) -> None:
         ({"w": {**F32, "shape": [-2]}}, b"\0" * 8),
         ({"w": {**F32, "shape": [True]}}, b"\0" * 8),
         ({"w": {**F32, "shape": [2**62, 2**62]}}, b"\0" * 8),
+        ({"w": {**F32, "shape": [2, *[1] * 64]}}, b"\0" * 8),
+        ({"w": {**F32, "shape": [0, 2**63], "data_offsets": [0, 0]}}, b""),
+        ({"w": {**F32, "shape": [0, 2**62, 4], "data_offsets": [0, 0]}}, b""),
+        (
+            b'{"w":{"dtype":"F32","shape":[' + b",".join([b"9" * 4000] * 2000) + b'],"data_offsets":[0,0]}}',
+            b"",
+        ),
         ({"w": {**F32, "data_offsets": [0]}}, b"\0" * 8),
         ({"w": {**F32, "data_offsets": [0, 16]}}, b"\0" * 8),
         ({"w": F32}, b"\0" * 7),

@@ -91,6 +91,13 @@ def test_a_bundle_of_public_certificates_is_let_through_and_one_with_a_key_is_no
     assert found_in("ca.pem", bundle + (BEGIN.format("") + BODY).encode())
 
 
+@pytest.mark.parametrize("label", ["PUBLIC KEY", "RSA PUBLIC KEY", "DH PARAMETERS", "X9.42 DH PARAMETERS"])
+def test_what_is_public_in_a_pem_file_is_let_through_and_a_key_beside_it_is_not(label: str) -> None:
+    public = f"-----BEGIN {label}-----\nMIID\n-----END {label}-----\n"
+    assert found_in("signing.pem", public.encode()) == ""
+    assert found_in("signing.pem", (public + BEGIN.format("RSA ") + BODY).encode())
+
+
 def test_only_texts_of_a_sensible_size_are_looked_into() -> None:
     held = HELD["GitHub token"][0].encode()
     assert found_in("a.bin", b"\0" + held) == ""

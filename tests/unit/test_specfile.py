@@ -142,7 +142,7 @@ def test_an_unknown_key_names_the_nearest_known_one(
         ("src/net.py:Net", "src/net.py", "'model.class' cannot be 'src/net.py'"),
         ("src/net.py:Net", "src/net.py:class", "'model.class' cannot be"),
         ("src/net.py:Net", "../net.py:Net", "'model.class' cannot be"),
-        ("arn:aws:iam::222222222222:role/x", "admin", "'env.prod.role_arn' cannot be 'admin'"),
+        ("arn:aws:iam::222222222222:role/x", "admin", "role_arn' cannot be 'admin': it should match"),
         ('task = "image-classification"', 'task = "image"', "'entrypoint.task' cannot be 'image'"),
         ("[defaults.endpoint]", "[defaults.autoscaling]\nmin = 2\n[defaults.endpoint]", "autoscaling is not"),
         (
@@ -160,6 +160,16 @@ def test_what_is_wrong_is_named_with_its_key(tmp_path: Path, old: str, new: str,
     assert said in str(caught.value)
     assert str(caught.value).startswith("orchestrator.toml")
     assert caught.value.exit_code == 2
+
+
+def test_an_option_of_another_task_is_told_without_the_rest_of_the_table(tmp_path: Path) -> None:
+    task = 'task = "image-classification"'
+    with pytest.raises(SpecError) as caught:
+        read(tmp_path, SPEC.replace(task, f"{task}\nsample_rate = 16000"))
+    rule = "entrypoint.sample_rate has no effect with task 'image-classification'"
+    assert str(caught.value) == f"orchestrator.toml: {rule}"
+    assert dict(caught.value.details)["known"] == "to audio"
+    assert "entrypoint.task" in str(caught.value.hint)
 
 
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path) -> None:

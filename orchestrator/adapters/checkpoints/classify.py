@@ -3,14 +3,13 @@
 Nothing is run, and no more is read than a file's first bytes, a zip file's directory or a pickle.
 """
 
-import json
 import mmap
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from orchestrator.adapters.checkpoints import sniffing, zips
+from orchestrator.adapters.checkpoints import documents, sniffing, zips
 from orchestrator.adapters.checkpoints.opcodes import walk
 from orchestrator.core.checkpoint import Format
 from orchestrator.core.errors import ArtifactError, Detail
@@ -82,6 +81,16 @@ def classify(path: str, format_: str = "auto") -> Classified:
         return _file(path, declared)
     except OSError as error:
         raise ArtifactError(f"'{path}' cannot be read: {error.strerror}") from error
+
+
+def check_declared(path: str, declared: str, found: Format) -> None:
+    """Check that what lies in a pickle, which `classify` does not tell, is what the spec says.
+
+    Raises:
+        ArtifactError: If it is something else.
+    """
+    if declared not in {"auto", found}:
+        raise _refused(path, f"by the spec it is {declared}, by its content {found}")
 
 
 def _refused(path: str, why: str, *, hint: str = _SAVE, details: tuple[Detail, ...] = ()) -> ArtifactError:
@@ -233,6 +242,7 @@ def _folder_problem(format_: Format, weights: list[str]) -> str:
 
 def _is_hugging_face(config: Path) -> bool:
     try:
-        return isinstance(json.loads(config.read_bytes()), dict)
-    except (ValueError, RecursionError, OSError):
+        documents.read(str(config))
+    except (ValueError, OSError):
         return False
+    return True

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from orchestrator.adapters.checkpoints.safetensors import LENGTH_BYTES, MAX_HEADER_BYTES
-from orchestrator.adapters.checkpoints.tensors import Located, name_problem
+from orchestrator.adapters.checkpoints.tensors import Located, is_possible, name_problem
 from orchestrator.core.archive import MAX_SIZE_BYTES
 from orchestrator.core.errors import ArtifactError, MissingExtraError
 
@@ -99,6 +99,8 @@ def _check(path: str, name: str, tensor: Located) -> None:
         raise refused(path, f"{problem}, unlike {name[:255]!r}")
     if not tensor.dtype.code:
         raise refused(path, f"tensor '{name}' is {tensor.dtype.name}, which is not served")
+    if not is_possible(tensor.shape, tensor.dtype.item_bytes):
+        raise refused(path, f"tensor '{name}' is empty, but of a shape that PyTorch cannot make")
 
 
 def _check_numpy() -> None:

@@ -10,11 +10,13 @@ from typing import Any
 from orchestrator.adapters.checkpoints import symbols, zips
 from orchestrator.adapters.checkpoints.dtypes import BY_NAME, DType
 from orchestrator.adapters.checkpoints.rebuilding import Tensor, Unknown, UnreadableError
+from orchestrator.adapters.checkpoints.tensors import MAX_DIMENSIONS, MAX_LENGTH
 from orchestrator.core import checkpoint
 from orchestrator.core.checkpoint import Checkpoint, Code, Format
 from orchestrator.core.errors import ArtifactError
 
 _MAX_DEPTH = 64
+_MAX_VERSION = 80
 _EXPORTED_JSON = re.compile(r"models/[^/]+\.json|serialized_exported_program\.json")
 _NATIVE = re.compile(r"\.(so(\.\d+)*|dylib|dll|o|cubin|cpp|cu)$", re.IGNORECASE)
 _OWN = re.compile(r"(torch\.ops\.(aten|prims|higher_order)\.|_operator\.|math\.|torch\._?sym_)\w")
@@ -60,10 +62,11 @@ def torchscript(path: str) -> Checkpoint:
     """
     members = zips.members(path, program=True)
     found: list[tuple[str, Tensor]] = []
+    seen: set[int] = set()
     for pickle in ("data.pkl", "constants.pkl"):
         if pickle in members.entries:
             prefix = "" if pickle == "data.pkl" else "constants."
-            found += _tensors(_unpickled(members, pickle), prefix)
+            found += _tensors(_unpickled(members, pickle), prefix, seen)
     return Checkpoint(
         path=path,
         format=Format.TORCHSCRIPT,
@@ -86,18 +89,25 @@ def _unpickled(members: zips.ZipMembers, name: str) -> object:
         raise ArtifactError(f"'{members.path}' is damaged: '{members.root}/{name}': {error}") from error
 
 
-def _tensors(value: object, prefix: str, depth: int = 0) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors in what a TorchScript pickle describes: the attributes of objects of objects."""
+def _tensors(value: object, prefix: str, seen: set[int], depth: int = 0) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors in what a TorchScript pickle describes: the attributes of objects of objects.
+
+    What is there under two names is one object. It is shown by the first, for a few lists that hold one
+    another could be unfolded without end.
+    """
     if isinstance(value, Tensor):
         yield prefix.removesuffix("."), value
         return
+    if id(value) in seen:
+        return
+    seen.add(id(value))
     if isinstance(value, Unknown):
         value = value.state
     if depth >= _MAX_DEPTH or not isinstance(value, dict | list | tuple):
         return
     entries = value.items() if isinstance(value, dict) else enumerate(value)
     for name, part in entries:
-        yield from _tensors(part, f"{prefix}{name}.", depth + 1)
+        yield from _tensors(part, f"{prefix}{name}.", seen, depth + 1)
 
 
 def _shown(name: str, dtype: DType, shape: tuple[int, ...]) -> checkpoint.Tensor:
@@ -118,7 +128,7 @@ def exported(path: str) -> Checkpoint:
         format=Format.EXPORTED,
         size_bytes=Path(path).stat().st_size,
         tensors=_weights(path, program),
-        written_by=(("torch", str(version)),) if version else (),
+        written_by=(("torch", version[:_MAX_VERSION]),) if isinstance(version, str) else (),
         code=(
             *(
                 Code(f"{members.root}/{name}".lstrip("/"), what)
@@ -212,9 +222,17 @@ def _weights(path: str, program: Mapping[str, Any]) -> tuple[checkpoint.Tensor, 
             _shown(
                 str(name),
                 BY_NAME[_SCALAR_TYPES[meta["dtype"]]],
-                tuple(int(size["as_int"]) for size in meta["sizes"]),
+                _shape(meta["sizes"]),
             )
             for name, meta in named
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"'{path}' is damaged: its program is not described as PyTorch does") from error
+
+
+def _shape(sizes: list[dict[str, Any]]) -> tuple[int, ...]:
+    shape = tuple(size["as_int"] for size in sizes)
+    lengths = [one for one in shape if type(one) is int and 0 <= one <= MAX_LENGTH]
+    if len(lengths) != len(shape) or len(shape) > MAX_DIMENSIONS:
+        raise ValueError("no tensor has such a shape")
+    return shape

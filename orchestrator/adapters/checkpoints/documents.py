@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import BinaryIO
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -28,11 +29,22 @@ def read(path: str) -> dict[str, object]:
         ValueError: If it is none, or has more than `MAX_BYTES`.
         OSError: If it cannot be read.
     """
-    with Path(path).open("rb") as file:
+    with opened(path) as file:
         text = file.read(MAX_BYTES + 1)
     if len(text) > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES} bytes")
     return parse(text)
+
+
+def opened(path: str) -> BinaryIO:
+    """Open a file that a folder of a stranger's names, for reading.
+
+    Raises:
+        OSError: If there is none, or it is no regular file: one would wait for ever at a named pipe.
+    """
+    if Path(path).exists() and not Path(path).is_file():
+        raise OSError(f"'{path}' is no regular file")
+    return Path(path).open("rb")
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from orchestrator.adapters.checkpoints import (
     statedicts,
     torchfiles,
 )
-from orchestrator.adapters.checkpoints.classify import Classified, classify
+from orchestrator.adapters.checkpoints.classify import Classified, check_declared, classify
 from orchestrator.adapters.checkpoints.reading import Found
 from orchestrator.core.checkpoint import Checkpoint, Format
 from orchestrator.core.errors import ArtifactError
@@ -39,7 +39,9 @@ def examine(path: str, format_: str) -> Checkpoint:
         case Format.SAFETENSORS | Format.SHARDED:
             return _described(path, classified.format, reading.from_safetensors(classified.weights))
         case Format.STATE_DICT | Format.MODULE:
-            return _saved(path, classified)
+            shown = _saved(path, classified)
+            check_declared(path, format_, shown.format)
+            return shown
         case Format.HUGGING_FACE:
             return _folder(path, classified.weights)
         case Format.TORCHSCRIPT:
@@ -84,17 +86,17 @@ def _packaging(path: str, found: Found, *, as_it_is: bool) -> str:
 
 def _saved(path: str, classified: Classified) -> Checkpoint:
     file = torchfiles.read(path, classified.layout)
-    states = statedicts.find(file.value)
-    if states:
-        found = reading.from_torch(file, states, layout=classified.layout)
-        return _described(path, Format.STATE_DICT, found)
-    module = statedicts.of_module(file.value)
-    found = reading.from_torch(file, [module] if module else [], layout=classified.layout)
-    if reading.is_object(file):
+    if statedicts.needs_loading(file.value, None):
+        found = reading.from_torch(file, statedicts.modules(file.value), layout=classified.layout)
         shown = _described(path, Format.MODULE, found)
-        return replace(shown, packaging=_MODULE, notes=found.notes)
-    what = statedicts.describe(file.value)
+        which = f"needs model.state_dict_key: one of {', '.join(found.keys)}; " if len(found.keys) > 1 else ""
+        return replace(shown, packaging=which + _MODULE, notes=found.notes)
+    states = statedicts.find(file.value)
+    found = reading.from_torch(file, states, layout=classified.layout)
     shown = _described(path, Format.STATE_DICT, found)
+    if states:
+        return shown
+    what = statedicts.describe(file.value)
     return replace(shown, packaging=f"refused: it holds no state_dict: {what}")
 
 

@@ -65,12 +65,14 @@ _DEFAULT = Limits()
 
 
 @contextlib.contextmanager
-def module(path: str, root: str, limits: Limits = _DEFAULT) -> Iterator[Weights]:
-    """Yield the weights of the pickled module in ``path``, as safetensors.
+def module(path: str, root: str, key: str = "", limits: Limits = _DEFAULT) -> Iterator[str]:
+    """Yield the path of a safetensors file with the weights of the pickled module in ``path``.
 
     Args:
         path: A file that `torch.save` wrote.
         root: The project's folder, from which the module's class is imported.
+        key: Where in what was saved the module lies, with ``.`` between keys. Empty for the module that was
+            saved, or the only one among the values of a dict.
         limits: What loading it may use.
 
     Raises:
@@ -78,9 +80,8 @@ def module(path: str, root: str, limits: Limits = _DEFAULT) -> Iterator[Weights]
         RefusedError: If it crosses a limit, or ends the process.
         MissingExtraError: If torch or safetensors is not installed.
     """
-    with _converted(path, Format.MODULE, limits, root=str(Path(root).absolute())) as out:
-        member = Member(WEIGHTS, str(out / WEIGHTS))
-        yield Weights(Kind.SAFETENSORS, (member,), Format.MODULE)
+    with _converted(path, Format.MODULE, limits, root=str(Path(root).absolute()), key=key) as out:
+        yield str(out / WEIGHTS)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from orchestrator.adapters.checkpoints import (
     statedicts,
     torchfiles,
 )
-from orchestrator.adapters.checkpoints.classify import Classified, classify
+from orchestrator.adapters.checkpoints.classify import Classified, check_declared, classify
 from orchestrator.adapters.checkpoints.reading import Found
 from orchestrator.core.archive import WEIGHTS, Member
 from orchestrator.core.checkpoint import Code, Format, Kind, Weights
@@ -90,13 +90,24 @@ def _saved(
     model: ModelSpec, path: str, root: str, classified: Classified
 ) -> contextlib.AbstractContextManager[Weights]:
     file = torchfiles.read(path, classified.layout)
-    if model.state_dict_key is None and reading.is_object(file):
+    key = model.state_dict_key
+    is_code = statedicts.needs_loading(file.value, key)
+    check_declared(path, model.format, Format.MODULE if is_code else Format.STATE_DICT)
+    if is_code:
         _check_allowed(model, path, Format.MODULE, file.code)
-        _check_class(model)
-        return loading.module(path, root)
-    state = statedicts.choose(path, file.value, model.state_dict_key)
+        return _loaded(model, path, root, statedicts.choose_module(path, file.value, key))
+    state = statedicts.choose(path, file.value, key)
     found = reading.from_torch(file, [state], layout=classified.layout)
     return contextlib.nullcontext(_data(model, Format.STATE_DICT, path, found))
+
+
+@contextlib.contextmanager
+def _loaded(model: ModelSpec, path: str, root: str, key: str) -> Iterator[Weights]:
+    _check_class(model)
+    with loading.module(path, root, key) as converted:
+        # The file's code may have written it, so that it is a stranger's, too.
+        found = reading.from_safetensors(converted)
+        yield Weights(Kind.SAFETENSORS, _members(model, path, found), Format.MODULE)
 
 
 def _check_allowed(model: ModelSpec, path: str, format_: Format, code: tuple[Code, ...]) -> None:

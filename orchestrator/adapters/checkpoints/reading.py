@@ -13,8 +13,11 @@ from orchestrator.adapters.checkpoints.tensors import Located
 from orchestrator.adapters.checkpoints.torchfiles import TorchFile
 from orchestrator.core.checkpoint import Code
 
+MAX_TENSORS = 160_000
+"""About as many as the header of a safetensors file has room for (`safetensors.MAX_HEADER_BYTES`)."""
 _SHOWN = 8
 _MAX_TEXT = 200
+_MAX_BITS = 256
 _LIGHTNING = "pytorch-lightning_version"
 _HYPER_PARAMETERS = "hyper_parameters"
 
@@ -67,9 +70,11 @@ def from_torch(file: TorchFile, states: Iterable[StateDict], *, layout: Layout) 
     """Look up the tensors of one or several state dicts of a file; of several by their whole path.
 
     Raises:
-        ArtifactError: If one of them is not in the file as a whole.
+        ArtifactError: If one of them is not in the file as a whole, or they are too many.
     """
     states = tuple(states)
+    if (count := sum(len(state.tensors) for state in states)) > MAX_TENSORS:
+        raise conversion.refused(file.path, f"it has {count} tensors, at most {MAX_TENSORS} are packaged")
     tensors: dict[str, Located] = {}
     strange: dict[str, str] = {}
     for state in states:
@@ -144,11 +149,6 @@ def check_plain(path: str, found: Found) -> None:
         raise conversion.refused(path, f"tensor '{name}' is {what}")
 
 
-def is_object(file: TorchFile) -> bool:
-    """Tell whether what was saved is an object of some class, such as a whole module, and no mapping."""
-    return isinstance(file.value, Unknown) and not file.value.items
-
-
 def without(found: Found, prefix: str) -> Found:
     """Take ``prefix`` off every name."""
     return replace(
@@ -181,12 +181,14 @@ def _notes(
     hyper = file.value.get(_HYPER_PARAMETERS) if isinstance(file.value, dict) else None
     items = hyper.items if isinstance(hyper, Unknown) else hyper
     if isinstance(items, dict) and items:
-        shown = [f"{name} = {value!r}"[:_MAX_TEXT] for name, value in items.items() if _is_plain(value)]
+        shown = [f"{name} = {value!r}"[:_MAX_TEXT] for name, value in items.items() if _is_plain(name, value)]
         yield f"hyper-parameters: {_listed(shown, len(items))}"
 
 
-def _is_plain(value: object) -> bool:
-    return value is None or isinstance(value, bool | int | float | str)
+def _is_plain(name: object, value: object) -> bool:
+    # Python refuses to write out integers of more than a few thousand digits.
+    is_short = not isinstance(value, int) or value.bit_length() <= _MAX_BITS
+    return isinstance(name, str) and is_short and (value is None or isinstance(value, int | float | str))
 
 
 def _listed(words: Iterable[str], count: int) -> str:

@@ -20,6 +20,7 @@ from orchestrator.adapters.checkpoints.tensors import (
     MAX_LENGTH,
     Located,
     contiguous,
+    is_possible,
     name_problem,
 )
 from orchestrator.core.archive import broken_rule
@@ -64,7 +65,7 @@ def read(path: str) -> Header:
 
 
 def _read(path: str) -> Header:
-    with Path(path).open("rb") as file:
+    with documents.opened(path) as file:
         size_bytes = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(LENGTH_BYTES), "little")
         start = LENGTH_BYTES + length
@@ -146,6 +147,8 @@ def _located(name: str, entry: object, path: str, start: int) -> Located:
         raise _BrokenError(f"it has no valid shape and offsets for tensor {name!r}")
     if math.prod(shape) * dtype.item_bytes != offsets[1] - offsets[0]:
         raise _BrokenError(f"it has another number of bytes for tensor {name!r} than its shape needs")
+    if not is_possible(tuple(shape), dtype.item_bytes):
+        raise _BrokenError(f"tensor {name!r} is empty, but of a shape that PyTorch cannot make")
     return Located(dtype, tuple(shape), contiguous(tuple(shape)), path, start + offsets[0])
 
 

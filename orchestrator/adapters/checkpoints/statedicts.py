@@ -7,14 +7,16 @@ is known to be no model is left out.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from orchestrator.adapters.checkpoints.rebuilding import StrangeTensor, Tensor, Unknown
+from orchestrator.adapters.checkpoints.tensors import MAX_NAME_BYTES
 from orchestrator.core.errors import ArtifactError
 
 MAX_DEPTH = 4
 MAX_FOUND = 50
-MAX_MODULES = 100_000
+MAX_UNFOLDED = 100_000
 _MAX_PREFIX = 1000
 WRAPPERS = ("module.", "_orig_mod.")
 """What ``DataParallel`` and ``DistributedDataParallel``, and ``torch.compile``, put before every name."""
@@ -52,9 +54,25 @@ def find(value: object) -> tuple[StateDict, ...]:
     return pure or tuple(found)
 
 
+def modules(value: object) -> tuple[StateDict, ...]:
+    """Return the pickled modules in ``value`` as `of_module` shows them, each with the key where it lies."""
+    return tuple(islice(_search_modules(value, "", 0, set()), MAX_FOUND))
+
+
+def needs_loading(value: object, key: str | None) -> bool:
+    """Tell whether the weights in ``value``, or those under ``key``, are in an object and no mapping.
+
+    An object may be a whole module, whose weights nobody knows but itself. A state dict that lies beside one
+    is preferred, for it takes no code, but not what merely has a tensor among other things.
+    """
+    if key is not None:
+        return at(value, key) is None and any(map(_is_object, below(value, key)))
+    return _is_object(value) or (all(state.others for state in find(value)) and bool(modules(value)))
+
+
 def at(value: object, key: str) -> StateDict | None:
     """Return the state dict that lies under ``key``, with ``.`` between keys; ``None`` if there is none."""
-    return next((state for place in _below(value, key) if (state := _as_state_dict(place, key))), None)
+    return next((state for place in below(value, key) if (state := _as_state_dict(place, key))), None)
 
 
 def of_module(module: object) -> StateDict | None:
@@ -66,9 +84,8 @@ def of_module(module: object) -> StateDict | None:
     tensors: dict[str, Tensor | StrangeTensor] = {}
     waiting = [("", module)]
     # Counted, because a few modules that hold one another could be unfolded without end.
-    for _ in range(MAX_MODULES):
-        if not waiting:
-            break
+    left = MAX_UNFOLDED
+    while waiting and left > 0:
         prefix, one = waiting.pop()
         state = one.state if isinstance(one, Unknown) else None
         if isinstance(state, dict) and state.keys() >= _MODULE_STATE and len(prefix) < _MAX_PREFIX:
@@ -76,6 +93,8 @@ def of_module(module: object) -> StateDict | None:
                 tensors |= {f"{prefix}{name}": entry for name, entry in _tensors(state[kind]).items()}
             children = _items(state["_modules"]).items()
             waiting += [(f"{prefix}{name}.", child) for name, child in reversed(children)]
+            left -= sum(len(_items(state[kind])) for kind in _MODULE_STATE)
+        left -= 1
     return StateDict("", tensors) if tensors else None
 
 
@@ -99,16 +118,32 @@ def choose(path: str, value: object, key: str | None) -> StateDict:
             hint="in your training code: torch.save(model.state_dict(), 'model.pt')",
         )
     if len(found) > 1:
-        raise ArtifactError(
-            f"'{path}' holds {len(found)} state_dicts",
-            details=[("found", ", ".join(repr(state.key) for state in found))],
-            hint=f"say which one in orchestrator.toml: [model] state_dict_key = '{found[0].key}'",
-        )
+        raise _several(path, "state_dicts", found)
     return found[0]
 
 
+def choose_module(path: str, value: object, key: str | None) -> str:
+    """Return the key of the one module in ``value``: ``key`` itself if there is one, empty for the top.
+
+    Raises:
+        ArtifactError: If there are several and no key.
+    """
+    found = modules(value)
+    if key is None and len(found) > 1:
+        raise _several(path, "modules", found)
+    return found[0].key if key is None and found else key or ""
+
+
+def _several(path: str, what: str, found: tuple[StateDict, ...]) -> ArtifactError:
+    return ArtifactError(
+        f"'{path}' holds {len(found)} {what}",
+        details=[("found", ", ".join(repr(state.key) for state in found))],
+        hint=f"say which one in orchestrator.toml: [model] state_dict_key = '{found[0].key}'",
+    )
+
+
 def _absent(path: str, value: object, key: str) -> ArtifactError:
-    keys = ", ".join(repr(state.key) for state in find(value)) or "none"
+    keys = ", ".join(repr(state.key) for state in (*find(value), *modules(value))) or "none"
     return ArtifactError(
         f"'{path}' holds no state_dict under '{key}'",
         details=[("found", keys), ("rule", "model.state_dict_key in orchestrator.toml says where it lies")],
@@ -154,8 +189,12 @@ def stripped(path: str, names: tuple[str, ...], prefix: str | None) -> str:
 
 def _wrapping(names: tuple[str, ...]) -> str:
     prefix = ""
-    while more := [wrapper for wrapper in WRAPPERS if _all_begin(names, prefix + wrapper)]:
-        prefix += more[0]
+    # No name that is packaged is longer, and a stranger's may be nothing but a million prefixes.
+    while len(prefix) < MAX_NAME_BYTES:
+        more = next((wrapper for wrapper in WRAPPERS if _all_begin(names, prefix + wrapper)), "")
+        if not more:
+            break
+        prefix += more
     return prefix
 
 
@@ -197,18 +236,37 @@ def _search(value: object, key: str, depth: int, seen: set[int]) -> Iterator[Sta
     if state and not state.others:
         yield state
         return
-    below = [
-        found
-        for name, entry in _items(value).items()
-        if isinstance(name, str) and not _NO_MODEL.fullmatch(name)
-        for found in _search(entry, f"{key}.{name}" if key else name, depth + 1, seen)
-    ]
-    yield from below
-    if state and not below:
+    lower = [found for name, entry in _entries(value, key) for found in _search(entry, name, depth + 1, seen)]
+    yield from lower
+    if state and not lower:
         yield state
 
 
-def _below(value: object, key: str) -> Iterator[object]:
+def _search_modules(value: object, key: str, depth: int, seen: set[int]) -> Iterator[StateDict]:
+    if id(value) in seen or depth > MAX_DEPTH:
+        return
+    seen.add(id(value))
+    if module := of_module(value):
+        yield replace(module, key=key)
+        return
+    for name, entry in _entries(value, key):
+        yield from _search_modules(entry, name, depth + 1, seen)
+
+
+def _entries(value: object, key: str) -> Iterator[tuple[str, object]]:
+    """Yield what may be or hold a model, with its key."""
+    for name, entry in _items(value).items():
+        if isinstance(name, str) and not _NO_MODEL.fullmatch(name):
+            yield (f"{key}.{name}" if key else name), entry
+
+
+def _is_object(value: object) -> bool:
+    """Tell whether it is an object of some class, such as a whole module, and no mapping."""
+    return isinstance(value, Unknown) and not value.items
+
+
+def below(value: object, key: str) -> Iterator[object]:
+    """Yield what lies under ``key``, with ``.`` between keys, of which each may have dots itself."""
     items = _items(value)
     if key in items:
         yield items[key]
@@ -216,4 +274,4 @@ def _below(value: object, key: str) -> Iterator[object]:
     for length in range(1, len(parts)):
         first = ".".join(parts[:length])
         if first in items:
-            yield from _below(items[first], ".".join(parts[length:]))
+            yield from below(items[first], ".".join(parts[length:]))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, cast
 
+from orchestrator.adapters.checkpoints.opcodes import MAX_OPCODES
 from orchestrator.adapters.checkpoints.rebuilding import (
     Key,
     Name,
@@ -23,8 +24,6 @@ from orchestrator.adapters.checkpoints.rebuilding import (
 )
 from orchestrator.adapters.checkpoints.tape import Pickle, Tape
 
-MAX_OPCODES = 20_000_000
-"""As many as the walk allows (`opcodes`)."""
 _MAX_KEY = 2**61 - 1
 """Integers beyond it can be made to collide in a dict without end (CPython, ``Python/pyhash.c``)."""
 

@@ -72,6 +72,15 @@ def span(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
     return sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True)) + 1
 
 
+def is_possible(shape: tuple[int, ...], item_bytes: int) -> bool:
+    """Tell whether PyTorch can make a tensor of that shape: even of an empty one it computes the strides.
+
+    >>> is_possible((0, 2**60), 4), is_possible((0, 2**62), 4)
+    (True, False)
+    """
+    return math.prod(length or 1 for length in shape) * item_bytes <= MAX_LENGTH
+
+
 def name_problem(name: str) -> str:
     """Return why the runtime would not read a tensor called ``name``; empty if it would.
 

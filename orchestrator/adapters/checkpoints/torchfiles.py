@@ -80,8 +80,8 @@ def _read_zip(path: str) -> TorchFile:
         raise _other_byte_order(path)
     pickle = members.read(_PICKLE)
     where = f"{members.root}/{_PICKLE}"
-    findings = opcodes.walk(pickle, persistent_ids=True)
     described = symbols.read(pickle)
+    findings = opcodes.walk(pickle, persistent_ids=True)
     storages = {
         name.removeprefix("data/"): (member.offset, member.size_bytes)
         for name, member in members.entries.items()

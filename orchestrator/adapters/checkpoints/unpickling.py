@@ -11,12 +11,12 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import save_file
 
-from orchestrator.adapters.checkpoints import programs
+from orchestrator.adapters.checkpoints import programs, statedicts
 
 _WEIGHTS = "model.safetensors"
 _PROGRAM = "exported.json"
@@ -27,26 +27,40 @@ class UnusableError(Exception):
 
 
 def _module(request: Mapping[str, Any]) -> None:
-    """Write the `state_dict` of a pickled module."""
+    """Write the `state_dict` of a pickled module, or the one that a file holds whose code made it."""
     root = Path(request["root"])
     # As the container imports them, and as `python src/train.py` does.
     sys.path[:0] = [str(root), str(root / "src")]
-    module = _only_module(torch.load(request["path"], map_location="cpu", weights_only=False))
-    if isinstance(module, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
-        module = module.module
-    _save(module.state_dict(), Path(request["out"]))
+    content = torch.load(request["path"], map_location="cpu", weights_only=False)
+    _save(_state(content, request["key"]), Path(request["out"]))
     _read_back("weights", "read_folder", request["out"])
 
 
-def _only_module(content: object) -> torch.nn.Module:
-    if isinstance(content, torch.nn.Module):
-        return content
-    entries = content if isinstance(content, dict) else {}
-    modules = {name: one for name, one in entries.items() if isinstance(one, torch.nn.Module)}
-    if len(modules) != 1:
-        holds = f"the modules {', '.join(map(repr, modules))}" if modules else type(content).__name__
-        raise UnusableError(f"it holds {holds}, not one torch.nn.Module")
-    return next(iter(modules.values()))
+def _state(content: object, key: str) -> Mapping[str, Any]:
+    places: dict[object, object] = {"": content}
+    if key:
+        places = dict(enumerate(statedicts.below(content, key)))
+    elif isinstance(content, dict) and not _is_state_dict(content):
+        places = content
+    modules = {name: one for name, one in places.items() if isinstance(one, torch.nn.Module)}
+    states = {name: one for name, one in places.items() if _is_state_dict(one)}
+    if len(found := modules or states) > 1:
+        raise UnusableError(f"it holds several models, {', '.join(map(repr, found))}: name one by its key")
+    for module in modules.values():
+        return module.state_dict()
+    for state in states.values():
+        return cast("dict[str, Any]", state)
+    place = next(iter(places.values()), None) if key else content
+    where = f" under '{key}'" if key else ""
+    raise UnusableError(f"it holds {type(place).__name__}{where}, not one torch.nn.Module")
+
+
+def _is_state_dict(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(name, str) and isinstance(one, torch.Tensor) for name, one in value.items())
+    )
 
 
 def _torchscript(request: Mapping[str, Any]) -> None:
