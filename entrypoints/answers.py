@@ -118,11 +118,18 @@ def first(output: Any) -> Any:  # noqa: ANN401 - see on_cpu
 
 
 def on_cpu(output: Any) -> Any:  # noqa: ANN401 - whatever the user's model returns
-    """Return ``output`` with every tensor of it on the CPU and out of the graph."""
+    """Return ``output`` with every tensor of it on the CPU and out of the graph.
+
+    Named tuples, and mappings whose values are attributes, too, as models of transformers answer with, stay
+    what they are; other lists and mappings become plain ones.
+    """
     if isinstance(output, torch.Tensor):
         return output.detach().cpu()
     if isinstance(output, Mapping):
-        return {key: on_cpu(value) for key, value in output.items()}
+        moved = {key: on_cpu(value) for key, value in output.items()}
+        return type(output)(**moved) if hasattr(type(output), "__dataclass_fields__") else moved
+    if isinstance(output, tuple) and hasattr(output, "_fields"):
+        return type(output)(*map(on_cpu, output))
     if isinstance(output, (list, tuple)):
         return [on_cpu(value) for value in output]
     return output

@@ -3,8 +3,7 @@
 import signal
 import sys
 
-from orchestrator.cli.boundary import run
-from orchestrator.cli.main import cli
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -13,6 +12,11 @@ def main() -> None:
     SIGTERM, which a cancelled CI job gets, is an interruption like Ctrl-C: the journal records it.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        from orchestrator.cli.boundary import run  # noqa: PLC0415 - an interruption while importing is one, too
+        from orchestrator.cli.main import cli  # noqa: PLC0415 - likewise
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
     sys.exit(run(cli, sys.argv[1:]))
 
 

@@ -65,7 +65,16 @@ def copy(bucket: Bucket, source: Source, key: str, range_bytes: int = RANGE_BYTE
 def _copy_whole(bucket: Bucket, source: Source, key: str) -> bool:
     with bucket.translated(f"copying {bucket.url(source.key)} to {bucket.url(key)}"):
         try:
-            bucket.call("copy_object", Key=key, IfNoneMatch="*", **_from(bucket, source), **bucket.encryption)
+            # With an algorithm of ours S3 reckons the whole copy's checksum. Without, that of a source that
+            # came in parts, which covers their checksums, could be taken for the copy's own.
+            bucket.call(
+                "copy_object",
+                Key=key,
+                IfNoneMatch="*",
+                ChecksumAlgorithm="SHA256",
+                **_from(bucket, source),
+                **bucket.encryption,
+            )
         except ClientError as error:
             if code_of(error) in multipart.TAKEN_CODES:
                 return False

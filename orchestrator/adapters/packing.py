@@ -94,13 +94,11 @@ def write(path: str, chunks: Iterable[bytes]) -> None:
     """Write what `stream` yields to ``path``, which is overwritten; `draft` makes one that is no loss.
 
     Raises:
-        ArtifactError: If the disk is full, or anything else keeps it from being written.
+        OSError: If the disk is full, or anything else keeps it from being written; `draft` and `stage` name
+            the place that the user knows.
     """
-    try:
-        with Path(path).open("wb") as file:
-            file.writelines(chunks)
-    except OSError as error:
-        raise unwritable(path, error) from error
+    with Path(path).open("wb") as file:
+        file.writelines(chunks)
 
 
 def stage(into: str, members: Sequence[Member]) -> None:

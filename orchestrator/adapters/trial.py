@@ -20,11 +20,16 @@ from typing import IO
 
 from orchestrator.adapters.tarball import stage
 from orchestrator.core.archive import Member
-from orchestrator.core.errors import ArtifactError, MissingExtraError
+from orchestrator.core.diagnosis import last_error
+from orchestrator.core.errors import ArtifactError, MissingExtraError, RefusedError
 from orchestrator.core.golden import Case, Response
 from orchestrator.core.revision import CONTAINER_ENVIRONMENT, CUSTOM_ATTRIBUTES, fingerprint_of
 
 _HOST = "127.0.0.1"
+_LOG = "log"
+_SERVER_ERROR = 500
+_MARK = re.compile(r"error [0-9a-f]{8}")
+_TRACEBACK = "Traceback (most recent call last):"
 _LOAD_SECONDS = 600
 _ANSWER_SECONDS = 60  # SageMaker's own limit for one invocation
 _STOP_SECONDS = 30
@@ -55,6 +60,7 @@ class LocalTrial:
 
         Raises:
             ArtifactError: If it does not load, or the endpoint dies of a case.
+            RefusedError: If its code fails on a case; what it has written is gone with the endpoint.
             MissingExtraError: If torch is not installed.
         """
         if importlib.util.find_spec("torch") is None:
@@ -63,11 +69,14 @@ class LocalTrial:
             model = Path(folder) / "model"
             stage(str(model), members)
             with self._serving(Path(folder), model) as port:
-                return tuple(_answer(port, case) for case in cases)
+                answers = tuple(_answer(port, case) for case in cases)
+            log = (Path(folder) / _LOG).read_text("utf-8", "replace")
+        _check_alive(cases, answers, log)
+        return answers
 
     @contextlib.contextmanager
     def _serving(self, folder: Path, model: Path) -> Iterator[int]:
-        log = folder / "log"
+        log = folder / _LOG
         # The child's working folder is an empty one: with -m, Python imports from there first.
         empty = folder / "empty"
         empty.mkdir()
@@ -149,6 +158,31 @@ def _answer(port: int, case: Case) -> Response:
         ) from error
     finally:
         connection.close()
+
+
+def _check_alive(cases: Sequence[Case], answers: Sequence[Response], log: str) -> None:
+    for case, answer in zip(cases, answers, strict=True):
+        if answer.status >= _SERVER_ERROR and answer.status != case.status:
+            said = answer.body.decode("utf-8", "replace").partition("\n")[0]
+            error = _error_in(log, said)
+            raise RefusedError(
+                f"the model fails on golden case '{case.name}' on this machine",
+                details=[
+                    ("answer", f"{answer.status} {said}"),
+                    *([("error", error)] if error else []),
+                    _NOTHING_CHANGED,
+                ],
+                hint="orchestrator local-serve          shows the traceback of the same request",
+            )
+
+
+def _error_in(log: str, said: str) -> str | None:
+    """Return the last line of the traceback that the log has under the number in what the caller was told."""
+    mark = _MARK.search(said)
+    found = log.partition(mark.group())[2] if mark else log
+    # What follows is the container's own traceback, of the error that was made of it.
+    first = found.split(_TRACEBACK)[1:2]
+    return last_error([_TRACEBACK, *first[0].splitlines()]) if first else None
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

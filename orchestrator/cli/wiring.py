@@ -119,8 +119,10 @@ def download(options: Options, url: str, into: str) -> None:
     """
     from orchestrator.adapters import artifacts, aws
 
-    clients = aws.clients(_address(resolve(options).spec, options, start_local=False))
-    artifacts.fetch(clients, url, into)
+    spec = resolve(options).spec
+    is_ours = not spec.target.is_local and url.startswith(f"s3://{spec.target.bucket}/")
+    clients = aws.clients(_address(spec, options, start_local=False))
+    artifacts.fetch(clients, url, into, owner=spec.target.bucket_owner if is_ours else None)
 
 
 def open_project(

@@ -247,7 +247,7 @@ class Archives(Protocol):
         ...
 
     def write(self, path: str, chunks: Iterable[bytes]) -> None:
-        """Write what `stream` yields to ``path``."""
+        """Write what `stream` yields to ``path``, a `draft`: that turns an OSError into our error."""
         ...
 
     def secret_in(self, member: Member) -> str:

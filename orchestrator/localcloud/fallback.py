@@ -55,12 +55,17 @@ class Moto:
         """
         request = Request(scope)
         answer = _Answer(send)
-        why = ""
+        why, upload = "", request.query_params.get("uploadId")
         try:
             await self._application(scope, _whole(receive), answer.send)  # type: ignore[arg-type]  # its own ASGI types
         except _ClientGoneError:
             return  # nobody waits for an answer
         except Exception as error:  # noqa: BLE001 - moto lets any Python error escape
+            if upload is not None and isinstance(error, KeyError) and error.args == (upload,):
+                # moto looks for an upload that another client has ended or taken back.
+                refusal = ApiError("NoSuchUpload", "The specified upload does not exist.", status=404)
+                await error_answer(refusal, request, "s3")(scope, receive, send)
+                return
             if not isinstance(error, NotImplementedError):
                 traceback.print_exception(error)
             why = f": {type(error).__name__}: {error}"

@@ -5,6 +5,7 @@ on is what our own code and the standard library decide: names, order, manifest 
 agree on compression, which is ISA-L's, and which the archive's identity does not depend on.
 """
 
+import gzip
 import os
 import subprocess
 import sys
@@ -43,7 +44,8 @@ files = [digest(member, lambda _: None) for member in members]
 manifest = manifest_of(files, (("torch", "2.6"),))
 listed = Member(MANIFEST, manifest.to_bytes())
 packed = b"".join(stream([*members, listed], [*files, digest(listed, lambda _: None)]))
-print(manifest.identity, hashlib.sha256(packed).hexdigest())
+Path(sys.argv[4]).write_bytes(packed)
+print(manifest.identity)
 """
 # Needs nothing but the standard library, and so runs on interpreters that have nothing else.
 PURE = """
@@ -91,30 +93,50 @@ def run(python: str, code: str, *arguments: str, environ: Mapping[str, str] | No
     return subprocess.run(command, check=True, capture_output=True, text=True, env=surroundings).stdout
 
 
+def pack(
+    project: Path, out: Path, umask: str = "022", seed: int = 0, environ: Mapping[str, str] | None = None
+) -> str:
+    """Pack ``project`` to ``out``, and return its identity."""
+    return run(sys.executable, PACK, str(project), umask, str(seed), str(out), environ=environ).strip()
+
+
+def difference(one: Path, other: Path) -> str:
+    """Return where two archives differ, for whoever has to find out why; empty if nowhere."""
+    left, right = one.read_bytes(), other.read_bytes()
+    if left == right:
+        return ""
+    place = next((at for at, pair in enumerate(zip(left, right, strict=False)) if pair[0] != pair[1]), -1)
+    same = "the same" if gzip.decompress(left) == gzip.decompress(right) else "other content"
+    return (
+        f"{one} ({len(left)} bytes) and {other} ({len(right)} bytes) from byte {place} on; unpacked: {same}"
+    )
+
+
 def test_surroundings_change_neither_the_identity_nor_a_byte(tmp_path: Path) -> None:
     write_project(tmp_path / "project")
     packed = {
-        name: run(sys.executable, PACK, str(tmp_path / "project"), umask, str(seed), environ=environ)
+        name: pack(tmp_path / "project", tmp_path / name, umask, seed, environ)
         for name, (environ, umask, seed) in SURROUNDINGS.items()
     }
     assert packed == dict.fromkeys(SURROUNDINGS, packed["UTC"])
+    assert [found for name in packed if (found := difference(tmp_path / "UTC", tmp_path / name))] == []
 
 
 def test_another_checkout_of_the_project_changes_neither_the_identity_nor_a_byte(tmp_path: Path) -> None:
     write_project(tmp_path / "one")
     write_project(tmp_path / "elsewhere" / "two", reverse=True)
-    here, there = (
-        run(sys.executable, PACK, str(tmp_path / place), "022", "0") for place in ("one", "elsewhere/two")
-    )
-    assert here == there
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert pack(tmp_path / "one", here) == pack(tmp_path / "elsewhere" / "two", there)
+    assert difference(here, there) == ""
 
 
 def test_another_content_changes_the_identity_and_the_bytes(tmp_path: Path) -> None:
-    write_project(tmp_path)
-    before = run(sys.executable, PACK, str(tmp_path), "022", "0").split()
-    (tmp_path / "empty").write_bytes(b"x")
-    after = run(sys.executable, PACK, str(tmp_path), "022", "0").split()
-    assert all(old != new for old, new in zip(before, after, strict=True))
+    project = tmp_path / "project"
+    write_project(project)
+    before = pack(project, tmp_path / "before")
+    (project / "empty").write_bytes(b"x")
+    assert pack(project, tmp_path / "after") != before
+    assert difference(tmp_path / "before", tmp_path / "after").endswith("other content")
 
 
 def other_pythons() -> dict[Version, str]:

@@ -287,6 +287,34 @@ def test_of_a_hugging_face_folder_only_data_is_packaged(tmp_path: Path) -> None:
     assert "modeling.py, training_args.bin" in notes
 
 
+def test_a_link_out_of_a_strangers_folder_packs_nothing_of_ours(tmp_path: Path) -> None:
+    folder = tmp_path / "bert"
+    hugging_face(folder)
+    save_file(TENSORS, folder / "model.safetensors")
+    (tmp_path / "private").write_text("mine")
+    (folder / "vocab.txt").unlink()
+    (folder / "vocab.txt").symlink_to(tmp_path / "private")
+    with (
+        pytest.raises(ArtifactError, match=r"vocab.txt' is a link that leads out"),
+        packed(folder, class_=None),
+    ):
+        pass
+
+
+def test_the_links_of_hugging_faces_own_cache_are_followed(tmp_path: Path) -> None:
+    blobs = tmp_path / "models--x" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / "abc").write_text("[PAD]")
+    snapshot = tmp_path / "models--x" / "snapshots" / "1f0c"
+    snapshot.parent.mkdir()
+    hugging_face(snapshot)
+    save_file(TENSORS, snapshot / "model.safetensors")
+    (snapshot / "vocab.txt").unlink()
+    (snapshot / "vocab.txt").symlink_to(blobs / "abc")
+    with packed(snapshot, class_=None) as found:
+        assert "vocab.txt" in {member.path for member in found.members}
+
+
 @pytest.mark.parametrize("is_sharded", [False, True])
 def test_the_pickles_of_a_hugging_face_folder_are_converted(tmp_path: Path, is_sharded: bool) -> None:  # noqa: FBT001 - drawn
     folder = tmp_path / "bert"

@@ -1,13 +1,15 @@
 """Packaging on a real disk, tried with the real local endpoint."""
 
+import errno
 import gzip
 import io
 import json
 import os
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -262,12 +264,34 @@ def test_a_secret_among_the_users_files_is_kept_out(tmp_path: Path) -> None:
     assert not (tmp_path / "model.tar.gz").exists()
 
 
+def test_an_archive_that_cannot_be_written_is_named_by_the_path_that_was_asked_for(tmp_path: Path) -> None:
+    spec = write_project(tmp_path / "project")
+    out = tmp_path / "out.tar.gz"
+
+    def full(_: str, chunks: Iterable[bytes]) -> None:
+        next(iter(chunks))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    archives = SimpleNamespace(**{**vars(tarball), "write": full})
+    with pytest.raises(ArtifactError, match=rf"'{out}' cannot be written: No space left on device"):
+        package(spec, replace(UNTRIED, archives=archives), str(out))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["project"]
+
+
 @pytest.mark.slow
 def test_a_model_that_takes_its_endpoint_down_with_a_golden_case_is_found_out(tmp_path: Path) -> None:
     deadly = DEADLY.format(call="os.kill(os.getppid(), signal.SIGKILL)")
     net = NET.replace("def forward(self, image):\n", f"def forward(self, image):{deadly}")
     with pytest.raises(ArtifactError, match="no answer to golden case 'owl'"):
         package(write_project(tmp_path / "project", net), PACKAGING, str(tmp_path / "model.tar.gz"), [OWL])
+
+
+def test_a_model_that_fails_on_a_golden_case_is_told_with_its_error(tmp_path: Path) -> None:
+    net = NET.replace("return self.layer(", "return {}['weights'] + self.layer(")
+    with pytest.raises(RefusedError, match="the model fails on golden case 'owl'") as caught:
+        package(write_project(tmp_path / "project", net), PACKAGING, str(tmp_path / "model.tar.gz"), [OWL])
+    assert dict(caught.value.details)["error"] == "KeyError: 'weights'"
+    assert not (tmp_path / "model.tar.gz").exists()
 
 
 def test_the_model_sees_the_developers_environment_without_what_is_awss(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from orchestrator.adapters.s3 import S3Store, Sizes
 from orchestrator.core.errors import ArtifactError, CloudError, DeniedError, NotFoundError, ThrottledError
@@ -402,6 +402,24 @@ def test_a_copy_stays_in_s3_and_is_made_once(wire: Wire, key: str, size: int) ->
     assert not store.copy_once(f"{key}/source", f"{key}/copy")
     assert not {"PutObject", "UploadPart", "GetObject"} & set(wire.operations())
     assert store.read(f"{key}/copy") == CONTENT[:size]
+
+
+def test_a_copy_of_what_came_in_parts_is_read_with_its_own_checksum(cloud: TestCloud, key: str) -> None:
+    parts = Wire(cloud).store()
+    parts.upload(f"{key}/source", streamed, ignore)
+    whole = S3Store(lambda _: cloud.client("s3"), BUCKET)  # whose ranges are larger: one CopyObject
+    assert whole.copy_once(f"{key}/source", f"{key}/copy")
+    assert whole.read(f"{key}/copy") == CONTENT
+    assert cloud.client("s3").get_object(Bucket=BUCKET, Key=f"{key}/copy")["Body"].read() == CONTENT
+
+
+def test_a_part_of_an_upload_that_has_ended_is_refused_as_s3_does(cloud: TestCloud, key: str) -> None:
+    s3 = cloud.client("s3")
+    upload = s3.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]
+    s3.abort_multipart_upload(Bucket=BUCKET, Key=key, UploadId=upload)
+    with pytest.raises(ClientError) as caught:
+        s3.upload_part(Bucket=BUCKET, Key=key, UploadId=upload, PartNumber=1, Body=b"x")
+    assert caught.value.response["Error"]["Code"] == "NoSuchUpload"
 
 
 def test_copying_what_is_not_there_is_not_found(wire: Wire, key: str) -> None:

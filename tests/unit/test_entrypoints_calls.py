@@ -2,14 +2,16 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from entrypoints import npy, table
+from entrypoints.answers import on_cpu
 from entrypoints.custom import Custom
 from entrypoints.entrypoint import EntryPoint
 from entrypoints.errors import InferenceError, NotAModuleError, WeightsError
@@ -20,6 +22,11 @@ from entrypoints.schema import Input, Schema
 LABELS = ("cat", "dog", "owl")
 PIXELS = [[[0.0, 5.0], [0.0, 0.0]]]
 JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
+
+
+class Answered(NamedTuple):
+    scores: torch.Tensor
+    name: str
 
 
 class Net(torch.nn.Module):
@@ -308,3 +315,18 @@ def test_custom_attributes_that_do_not_fit_are_left_out(tmp_path: Path, theirs: 
 @pytest.mark.parametrize("manifest", [None, "", "[]", "{}", "\x00"])
 def test_without_a_manifest_an_answer_carries_no_fingerprint(tmp_path: Path, manifest: str | None) -> None:
     assert marked(tmp_path, manifest, {}) == {}
+
+
+def test_what_a_model_of_transformers_answers_with_keeps_its_attributes_for_postprocess() -> None:
+    logits = torch.ones(1, 2, requires_grad=True)
+    moved = on_cpu(SequenceClassifierOutput(logits=logits, hidden_states=(logits, logits)))
+    assert isinstance(moved, SequenceClassifierOutput)
+    assert moved["logits"] is moved.logits
+    assert not moved.logits.requires_grad
+    assert not any(state.requires_grad for state in moved["hidden_states"])
+
+
+def test_a_named_tuple_keeps_its_names_for_postprocess() -> None:
+    moved = on_cpu(Answered(torch.ones(2, requires_grad=True), "x"))
+    assert not moved.scores.requires_grad
+    assert moved.name == "x"

@@ -72,9 +72,24 @@ def read(path: str, weights: tuple[str, ...]) -> Folder:
 def _companions(folder: Path) -> Iterator[Member]:
     for path in sorted(folder.iterdir()):
         if path.name in _COMPANIONS and path.is_file():
-            yield Member(path.name, str(path))
+            yield Member(path.name, _inside(folder, path))
         elif _PART.fullmatch(path.name) and (path / CONFIG).is_file():
-            yield Member(f"{path.name}/{CONFIG}", str(path / CONFIG))
+            yield Member(f"{path.name}/{CONFIG}", _inside(folder, path / CONFIG))
+
+
+def _inside(folder: Path, path: Path) -> str:
+    """Return ``path``, if a stranger's folder does not make us pack a file of somebody else's by a link.
+
+    Hugging Face's own cache keeps the files of ``models--X/snapshots/Y`` as links to ``models--X/blobs``.
+    """
+    target, own = path.resolve(), folder.resolve()
+    if not any(target.is_relative_to(place) for place in (own, own.parent.parent / "blobs")):
+        raise ArtifactError(
+            f"'{path}' is a link that leads out of the model's folder",
+            details=[("leads to", str(target))],
+            hint="put the file itself into the folder",
+        )
+    return str(path)
 
 
 def _notes(folder: Path, config: dict[str, object], weights: tuple[str, ...]) -> Iterator[str]:
