@@ -4,10 +4,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from orchestrator.adapters import unpacking
+from orchestrator.adapters.archives import unpacking
+from orchestrator.adapters.archives.packing import unwritable
 from orchestrator.adapters.aws import Clients
-from orchestrator.adapters.packing import unwritable
-from orchestrator.adapters.s3 import S3Store
+from orchestrator.adapters.store.s3 import S3Store
 from orchestrator.core import archive
 from orchestrator.core.errors import ArtifactError, NotFoundError
 

@@ -5,7 +5,7 @@ Two deployers can never both write the same number: S3 refuses the second (``If-
 
 from collections.abc import Mapping
 
-from orchestrator.adapters.s3 import S3Store
+from orchestrator.adapters.store.s3 import S3Store
 from orchestrator.core import journal, names
 from orchestrator.core.errors import ConflictError
 

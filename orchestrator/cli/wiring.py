@@ -57,7 +57,7 @@ def spec_schema() -> str:
 
 def packaging() -> Packaging:
     """Return the outside of packaging."""
-    from orchestrator.adapters import checkpoints, rendering, sources, tarball
+    from orchestrator.adapters import archives, checkpoints, rendering, sources
     from orchestrator.adapters.builds import BuildsFile
     from orchestrator.adapters.trial import LocalTrial
 
@@ -65,7 +65,7 @@ def packaging() -> Packaging:
         checkpoints=checkpoints,
         sources=sources,
         generator=rendering,
-        archives=tarball,
+        archives=archives,
         trial=LocalTrial(os.environ),
         builds=BuildsFile(lifecycle.default_state_dir(os.environ).parent),
         today=datetime.now(UTC).date().isoformat(),
@@ -74,16 +74,16 @@ def packaging() -> Packaging:
 
 def inspect(path: str, format_: str) -> Checkpoint | InspectedArchive:
     """Say what a model file or an archive holds; nothing of it is run."""
-    from orchestrator.adapters import checkpoints, tarball
+    from orchestrator.adapters import archives, checkpoints
 
-    return inspect_model(path, format_, checkpoints, tarball)
+    return inspect_model(path, format_, checkpoints, archives)
 
 
 def stage(made: Build, into: str) -> None:
     """Lay a build out in the new folder ``into``, as the container finds it."""
-    from orchestrator.adapters import tarball
+    from orchestrator.adapters import archives
 
-    tarball.stage(into, made.members)
+    archives.stage(into, made.members)
 
 
 def golden_cases(spec: Spec) -> tuple[Case, ...]:
@@ -98,16 +98,16 @@ def golden_cases(spec: Spec) -> tuple[Case, ...]:
 
 def verify(path: str) -> Verified:
     """Check an archive."""
-    from orchestrator.adapters import tarball
+    from orchestrator.adapters import archives
 
-    return verify_archive(path, tarball)
+    return verify_archive(path, archives)
 
 
 def extract(archive: str, into: str) -> None:
     """Unpack an archive that may be a stranger's into the new folder ``into``."""
-    from orchestrator.adapters import tarball
+    from orchestrator.adapters import archives
 
-    tarball.extract(archive, into)
+    archives.extract(archive, into)
 
 
 def download(options: Options, url: str, into: str) -> None:
@@ -193,8 +193,8 @@ def _edge(clients: "Clients", bucket: str, target: Target, endpoint: str, patien
     from orchestrator.adapters.journal import S3Journal
     from orchestrator.adapters.logs import CloudWatchLogs
     from orchestrator.adapters.runtime import SageMakerRuntime
-    from orchestrator.adapters.s3 import S3Store
     from orchestrator.adapters.sagemaker import SageMaker
+    from orchestrator.adapters.store.s3 import S3Store
 
     # The local cloud has neither the key nor the account that the spec may name for a real one.
     kms_key, owner = (None, None) if target.is_local else (target.kms_key, target.bucket_owner)

@@ -1,6 +1,6 @@
 """What `model.tar.gz` holds: where its members lie, and the rules that they keep.
 
-Knows names and sizes; `orchestrator.core.manifest` knows digests, `orchestrator.adapters.tarball` bytes.
+Knows names and sizes; `orchestrator.core.manifest` knows digests, `orchestrator.adapters.archives` bytes.
 
 The container puts `code/` first on ``sys.path`` and looks for the weights beside it
 (``sagemaker_pytorch_serving_container/transformer.py``). Writer and reader keep the same rules, so that

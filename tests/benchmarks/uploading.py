@@ -67,7 +67,7 @@ def upload(url: str, count_bytes: int) -> None:
     import time  # noqa: PLC0415
 
     from orchestrator.adapters.aws import Address, clients  # noqa: PLC0415
-    from orchestrator.adapters.s3 import S3Store  # noqa: PLC0415
+    from orchestrator.adapters.store.s3 import S3Store  # noqa: PLC0415
 
     def stream() -> Iterator[bytes]:
         for _ in range(count_bytes // len(CHUNK)):

@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator.adapters.aws import Address, clients
 from orchestrator.adapters.journal import S3Journal
-from orchestrator.adapters.s3 import S3Store
 from orchestrator.adapters.sagemaker import SageMaker
+from orchestrator.adapters.store.s3 import S3Store
 from orchestrator.core import journal
 from orchestrator.core.errors import ArtifactError, CloudError, ConflictError, NotFoundError
 from orchestrator.core.ports import Cloud, Journal, Store

@@ -20,7 +20,7 @@ PACK = """
 import hashlib, os, random, sys
 from pathlib import Path
 from orchestrator.adapters import sources
-from orchestrator.adapters.tarball import digest, stream
+from orchestrator.adapters.archives import digest, stream
 from orchestrator.core.archive import MANIFEST, Member
 from orchestrator.core.manifest import manifest_of
 
@@ -51,7 +51,7 @@ print(manifest.identity)
 PURE = """
 import hashlib, sys
 sys.path.insert(0, sys.argv[1])
-from orchestrator.adapters.ustar import header_of
+from orchestrator.adapters.archives.ustar import header_of
 from orchestrator.core.manifest import File, manifest_of
 
 sizes = [0, 1, 511, 512, 8 * 1024**3, 19 * 1024**3]

@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from orchestrator.adapters.s3 import S3Store, Sizes
+from orchestrator.adapters.store.s3 import S3Store, Sizes
 from orchestrator.core.errors import ArtifactError, CloudError, DeniedError, NotFoundError, ThrottledError
 from tests.support.clouds import BUCKET, STANDIN, TestCloud, local_cloud
 

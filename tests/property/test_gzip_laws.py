@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from isal import igzip
 
-from orchestrator.adapters.deflating import BLOCK_BYTES, gzipped
+from orchestrator.adapters.archives.deflating import BLOCK_BYTES, gzipped
 
 NOISE = random.Random(0).randbytes(BLOCK_BYTES)  # noqa: S311 - no secret
 TEXT = b"".join(b"line %d of a text that compresses\n" % number for number in range(60_000))

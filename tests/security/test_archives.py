@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.tarball import contents, draft, extract
-from orchestrator.adapters.ustar import header_of
+from orchestrator.adapters.archives import contents, draft, extract
+from orchestrator.adapters.archives.ustar import header_of
 from orchestrator.core.archive import Member, check_layout
 from orchestrator.core.errors import ArtifactError
 from tests.support.archives import described, member, pack, tarred
@@ -156,7 +156,7 @@ def test_a_bomb_is_refused_long_before_it_has_unpacked(tmp_path: Path) -> None:
 PEAK = r"""
 import re, sys
 from pathlib import Path
-from orchestrator.adapters.tarball import contents
+from orchestrator.adapters.archives import contents
 from orchestrator.core.errors import ArtifactError
 try:
     contents(sys.argv[1])

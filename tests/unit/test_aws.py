@@ -17,8 +17,8 @@ from botocore.exceptions import (
 
 from orchestrator.adapters.aws import Address, clients, translated
 from orchestrator.adapters.runtime import SageMakerRuntime
-from orchestrator.adapters.s3 import S3Store
 from orchestrator.adapters.sagemaker import SageMaker
+from orchestrator.adapters.store.s3 import S3Store
 from orchestrator.core.errors import CloudError, ConflictError, DeniedError, NotFoundError, ThrottledError
 from orchestrator.core.golden import Request
 

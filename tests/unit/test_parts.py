@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.adapters.parts import Body, StoppedError, cut
+from orchestrator.adapters.store.parts import Body, StoppedError, cut
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 4, 7, 100])

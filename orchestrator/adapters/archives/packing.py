@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from orchestrator.adapters import reading, ustar
-from orchestrator.adapters.deflating import gzipped
+from orchestrator.adapters.archives import reading, ustar
+from orchestrator.adapters.archives.deflating import gzipped
 from orchestrator.core import archive, secrets
 from orchestrator.core.archive import Member
 from orchestrator.core.errors import ArtifactError

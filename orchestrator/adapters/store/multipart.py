@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from botocore.exceptions import ClientError
 
 from orchestrator.adapters.aws import code_of
-from orchestrator.adapters.bucket import Bucket
-from orchestrator.adapters.parts import GONE_CODES, LostUploadError, Part, Sender, Upload
+from orchestrator.adapters.store.bucket import Bucket
+from orchestrator.adapters.store.parts import GONE_CODES, LostUploadError, Part, Sender, Upload
 from orchestrator.core.errors import CloudError, DeniedError
 
 TAKEN_CODES = {"PreconditionFailed", "412"}

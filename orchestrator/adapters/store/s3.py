@@ -11,9 +11,9 @@ from itertools import chain, islice
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters import copying, multipart, parts
 from orchestrator.adapters.aws import Clients, code_of
-from orchestrator.adapters.bucket import Bucket
+from orchestrator.adapters.store import copying, multipart, parts
+from orchestrator.adapters.store.bucket import Bucket
 from orchestrator.core.errors import CloudError, NotFoundError
 
 _ATTEMPTS = 5

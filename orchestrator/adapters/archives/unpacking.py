@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
-from orchestrator.adapters import ustar
-from orchestrator.adapters.gunzip import reading
-from orchestrator.adapters.packing import unwritable
+from orchestrator.adapters.archives import ustar
+from orchestrator.adapters.archives.gunzip import reading
+from orchestrator.adapters.archives.packing import unwritable
 from orchestrator.core import archive
 from orchestrator.core.errors import ArtifactError
 from orchestrator.core.manifest import Contents, File

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters import multipart
 from orchestrator.adapters.aws import code_of
-from orchestrator.adapters.bucket import Bucket
-from orchestrator.adapters.parts import IN_FLIGHT, Part, Upload
+from orchestrator.adapters.store import multipart
+from orchestrator.adapters.store.bucket import Bucket
+from orchestrator.adapters.store.parts import IN_FLIGHT, Part, Upload
 
 RANGE_BYTES = 512 * 1024**2
 """What is copied by one request. S3 allows 5 GB (API reference, CopyObject), which takes it a minute or more,

@@ -12,7 +12,7 @@ from typing import Any, Self
 from botocore.exceptions import ClientError
 
 from orchestrator.adapters.aws import code_of
-from orchestrator.adapters.bucket import Bucket
+from orchestrator.adapters.store.bucket import Bucket
 
 PART_BYTES = 16 * 1024**2
 """S3 takes up to 10,000 parts of 5 MiB to 5 GiB, the last one may be smaller (S3 user guide, "Amazon S3

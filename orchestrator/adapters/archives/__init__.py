@@ -1,8 +1,8 @@
 """`model.tar.gz`, as `orchestrator.core.ports.Archives` asks for it: written, staged, read."""
 
-from orchestrator.adapters.packing import draft, secret_in, stage, stream, write
-from orchestrator.adapters.reading import chunks, digest
-from orchestrator.adapters.unpacking import contents, extract, unpacked
+from orchestrator.adapters.archives.packing import draft, secret_in, stage, stream, write
+from orchestrator.adapters.archives.reading import chunks, digest
+from orchestrator.adapters.archives.unpacking import contents, extract, unpacked
 
 __all__ = [
     "chunks",
