@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from orchestrator.adapters.archives import stage
+from orchestrator.adapters.archives.tarball import stage
 from orchestrator.core.archive import Member
 from orchestrator.core.diagnosis import last_error
 from orchestrator.core.errors import ArtifactError, MissingExtraError, RefusedError

@@ -57,7 +57,8 @@ def spec_schema() -> str:
 
 def packaging() -> Packaging:
     """Return the outside of packaging."""
-    from orchestrator.adapters import archives, checkpoints, rendering, sources
+    from orchestrator.adapters import checkpoints, rendering, sources
+    from orchestrator.adapters.archives import tarball
     from orchestrator.adapters.builds import BuildsFile
     from orchestrator.adapters.trial import LocalTrial
 
@@ -65,7 +66,7 @@ def packaging() -> Packaging:
         checkpoints=checkpoints,
         sources=sources,
         generator=rendering,
-        archives=archives,
+        archives=tarball,
         trial=LocalTrial(os.environ),
         builds=BuildsFile(lifecycle.default_state_dir(os.environ).parent),
         today=datetime.now(UTC).date().isoformat(),
@@ -74,16 +75,17 @@ def packaging() -> Packaging:
 
 def inspect(path: str, format_: str) -> Checkpoint | InspectedArchive:
     """Say what a model file or an archive holds; nothing of it is run."""
-    from orchestrator.adapters import archives, checkpoints
+    from orchestrator.adapters import checkpoints
+    from orchestrator.adapters.archives import tarball
 
-    return inspect_model(path, format_, checkpoints, archives)
+    return inspect_model(path, format_, checkpoints, tarball)
 
 
 def stage(made: Build, into: str) -> None:
     """Lay a build out in the new folder ``into``, as the container finds it."""
-    from orchestrator.adapters import archives
+    from orchestrator.adapters.archives import tarball
 
-    archives.stage(into, made.members)
+    tarball.stage(into, made.members)
 
 
 def golden_cases(spec: Spec) -> tuple[Case, ...]:
@@ -98,16 +100,16 @@ def golden_cases(spec: Spec) -> tuple[Case, ...]:
 
 def verify(path: str) -> Verified:
     """Check an archive."""
-    from orchestrator.adapters import archives
+    from orchestrator.adapters.archives import tarball
 
-    return verify_archive(path, archives)
+    return verify_archive(path, tarball)
 
 
 def extract(archive: str, into: str) -> None:
     """Unpack an archive that may be a stranger's into the new folder ``into``."""
-    from orchestrator.adapters import archives
+    from orchestrator.adapters.archives import tarball
 
-    archives.extract(archive, into)
+    tarball.extract(archive, into)
 
 
 def download(options: Options, url: str, into: str) -> None:

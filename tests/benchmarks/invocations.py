@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from orchestrator.adapters.archives import extract
+from orchestrator.adapters.archives.tarball import extract
 from orchestrator.adapters.aws import Address, clients
 from orchestrator.localcloud.defaults import ACCESS_KEY, REGION, SECRET_KEY
 from tests.support.commands import Shell, write_files

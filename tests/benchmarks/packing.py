@@ -25,7 +25,7 @@ LIMIT_MIB = 300
 CHILD = r"""
 import re, sys
 from pathlib import Path
-from orchestrator.adapters.archives import digest, stream, write
+from orchestrator.adapters.archives.tarball import digest, stream, write
 from orchestrator.core.archive import Member
 weights = Member("model.safetensors", sys.argv[1])
 write(sys.argv[2], stream([weights], [digest(weights, lambda _: None)]))

@@ -20,7 +20,7 @@ PACK = """
 import hashlib, os, random, sys
 from pathlib import Path
 from orchestrator.adapters import sources
-from orchestrator.adapters.archives import digest, stream
+from orchestrator.adapters.archives.tarball import digest, stream
 from orchestrator.core.archive import MANIFEST, Member
 from orchestrator.core.manifest import manifest_of
 

@@ -15,7 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from orchestrator.adapters import archives, checkpoints, rendering, sources
+from orchestrator.adapters import checkpoints, rendering, sources
+from orchestrator.adapters.archives import tarball
 from orchestrator.adapters.builds import BuildsFile
 from orchestrator.adapters.trial import LocalTrial
 from orchestrator.core.archive import Member
@@ -30,7 +31,7 @@ from tests.support.fakes import NoBuilds, SilentTransfer
 from tests.support.projects import NET, including, tensors, write_project
 
 PACKAGING = Packaging(
-    checkpoints, sources, rendering, archives, LocalTrial(os.environ), NoBuilds(), today="2026-06-01"
+    checkpoints, sources, rendering, tarball, LocalTrial(os.environ), NoBuilds(), today="2026-06-01"
 )
 IMAGE = [[[0.0, 0.0], [9.0, 0.0]]]
 OWL = Case("owl", Request(json.dumps({"image": IMAGE}).encode()), {"label": "owl"})
@@ -54,7 +55,7 @@ def package(spec: Spec, packaging: Packaging, out: str, cases: Sequence[Case] = 
 
 
 def names(path: str) -> list[str]:
-    return [file.path for file in archives.contents(path).files]
+    return [file.path for file in tarball.contents(path).files]
 
 
 def rewritten(
@@ -81,7 +82,7 @@ def test_a_packaged_model_answers_golden_cases_under_its_own_fingerprint(tmp_pat
     answers = zip(cases, packaged.answers, strict=True)
     assert [problem(case, answer, atol=1e-6) for case, answer in answers] == [""] * len(cases)
     assert packaged.answers[0].fingerprint == packaged.identity[:16]
-    assert verify(packaged.path, archives).identity == packaged.identity
+    assert verify(packaged.path, tarball).identity == packaged.identity
 
 
 def test_the_archive_holds_weights_entry_point_runtime_and_the_users_files(tmp_path: Path) -> None:
@@ -253,7 +254,7 @@ def test_an_unchanged_project_is_not_built_again(tmp_path: Path) -> None:
     assert not package(stricter, remembering, str(out)).unchanged
     out.write_bytes(b"something else")
     assert not package(stricter, remembering, str(out)).unchanged
-    assert verify(str(out), archives).identity == again.identity
+    assert verify(str(out), tarball).identity == again.identity
 
 
 def test_a_secret_among_the_users_files_is_kept_out(tmp_path: Path) -> None:
@@ -272,7 +273,7 @@ def test_an_archive_that_cannot_be_written_is_named_by_the_path_that_was_asked_f
         next(iter(chunks))
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    disk = SimpleNamespace(**{**vars(archives), "write": full})
+    disk = SimpleNamespace(**{**vars(tarball), "write": full})
     with pytest.raises(ArtifactError, match=rf"'{out}' cannot be written: No space left on device"):
         package(spec, replace(UNTRIED, archives=disk), str(out))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["project"]
@@ -326,7 +327,7 @@ def test_an_archive_that_was_changed_is_not_verified(
 ) -> None:
     packaged = package(write_project(tmp_path / "project"), UNTRIED, str(tmp_path / "model.tar.gz"))
     with pytest.raises(ArtifactError, match="not what its manifest says") as caught:
-        verify(rewritten(packaged.path, change, extra), archives)
+        verify(rewritten(packaged.path, change, extra), tarball)
     assert caught.value.details == (("found", line),)
 
 
@@ -336,4 +337,4 @@ def test_an_archive_without_manifest_is_not_verified(tmp_path: Path) -> None:
         packaged.path, lambda name, content: None if name == "code/manifest.json" else (name, content)
     )
     with pytest.raises(ArtifactError, match=r"has no code/manifest.json"):
-        verify(copy, archives)
+        verify(copy, tarball)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from orchestrator.adapters import archives
+from orchestrator.adapters.archives import tarball
 from orchestrator.adapters.aws import Address, clients
 from orchestrator.adapters.sagemaker import SageMaker
 from orchestrator.adapters.store.s3 import S3Store
@@ -129,7 +129,7 @@ def test_a_build_is_published_served_and_after_a_change_of_its_code_sent_without
     made_clients = clients(Address(REGION, endpoint_url=cloud.url, credentials=(ACCESS_KEY, SECRET_KEY)))
     store, sagemaker = S3Store(made_clients, BUCKET), SageMaker(made_clients)
     first = build(answer=b"from a build")
-    found = publish_build(spec(), first, archives, store, SilentTransfer())
+    found = publish_build(spec(), first, tarball, store, SilentTransfer())
     source = Source(first.identity, found.url, "image", ROLE)
     wanted = make("digits", source, Fleet("ml.m7i.large", 1), tags=(), golden=None)
     sagemaker.create_model(wanted.model)
@@ -138,19 +138,19 @@ def test_a_build_is_published_served_and_after_a_change_of_its_code_sent_without
     assert served(cloud, "digits") == "from a build"
 
     second = build(predict=b"second", answer=b"from a build")
-    found = publish_build(spec(), second, archives, store, SilentTransfer())
+    found = publish_build(spec(), second, tarball, store, SilentTransfer())
     sizes = {file.path: file.size_bytes for file in second.files}
     assert found.sent_bytes == sizes["code/predict.py"] + sizes[MANIFEST]
     assert found.copied_bytes == sum(sizes.values()) - found.sent_bytes
     prefix = artifact_prefix("digits", second.identity)
     assert {key.removeprefix(prefix): len(store.read(key)) for key in store.keys(prefix)} == sizes
-    assert not publish_build(spec(), second, archives, store, SilentTransfer()).stored
+    assert not publish_build(spec(), second, tarball, store, SilentTransfer()).stored
 
 
 def test_a_build_as_an_archive_is_packed_while_it_is_sent(cloud: TestCloud, tmp_path: Path) -> None:
     made_clients = clients(Address(REGION, endpoint_url=cloud.url, credentials=(ACCESS_KEY, SECRET_KEY)))
     store, made = S3Store(made_clients, BUCKET), build()
-    found = publish_build(spec("tar.gz"), made, archives, store, SilentTransfer())
+    found = publish_build(spec("tar.gz"), made, tarball, store, SilentTransfer())
     store.download(found.url.removeprefix(f"s3://{BUCKET}/"), str(tmp_path / "model.tar.gz"))
     assert (tmp_path / "model.tar.gz").stat().st_size == found.sent_bytes
-    assert archives.contents(str(tmp_path / "model.tar.gz")).files == tuple(sorted(made.files))
+    assert tarball.contents(str(tmp_path / "model.tar.gz")).files == tuple(sorted(made.files))

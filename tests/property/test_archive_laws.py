@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.adapters.archives import contents, draft, extract
+from orchestrator.adapters.archives.tarball import contents, draft, extract
 from orchestrator.core.archive import Member, broken_rule, check_paths
 from orchestrator.core.errors import ArtifactError
 from orchestrator.core.manifest import Contents, manifest_of

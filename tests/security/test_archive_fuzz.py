@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.archives import contents, extract
+from orchestrator.adapters.archives.tarball import contents, extract
 from orchestrator.core.errors import ArtifactError
 from tests.support.archives import member, tarred
 

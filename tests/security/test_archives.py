@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.archives import contents, draft, extract
+from orchestrator.adapters.archives.tarball import contents, draft, extract
 from orchestrator.adapters.archives.ustar import header_of
 from orchestrator.core.archive import Member, check_layout
 from orchestrator.core.errors import ArtifactError
@@ -156,7 +156,7 @@ def test_a_bomb_is_refused_long_before_it_has_unpacked(tmp_path: Path) -> None:
 PEAK = r"""
 import re, sys
 from pathlib import Path
-from orchestrator.adapters.archives import contents
+from orchestrator.adapters.archives.tarball import contents
 from orchestrator.core.errors import ArtifactError
 try:
     contents(sys.argv[1])
@@ -272,10 +272,14 @@ def test_a_file_that_has_gone_is_named() -> None:
         described(Member("weights", "/nowhere/weights"))
 
 
-def test_a_full_disk_is_an_error_that_says_so() -> None:
-    one = Member("a", bytes(range(256)) * 8192)
-    with pytest.raises(ArtifactError, match="cannot be written: No space left on device"):
-        pack("/dev/full", [one])
+def test_a_full_disk_is_an_error_that_names_the_archive_and_not_its_draft(tmp_path: Path) -> None:
+    out = str(tmp_path / "model.tar.gz")
+    with (
+        pytest.raises(ArtifactError, match=rf"'{out}' cannot be written: No space left on device"),
+        draft(out),
+    ):
+        pack("/dev/full", [Member("a", bytes(range(256)) * 8192)])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_in_an_archive_tells_who_made_it_or_when(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from orchestrator.adapters.archives import digest, stream, write
+from orchestrator.adapters.archives.tarball import digest, stream, write
 from orchestrator.core.archive import Member
 from orchestrator.core.manifest import File
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.adapters.archives import chunks, contents, digest, secret_in, stage, stream, ustar, write
+from orchestrator.adapters.archives import ustar
+from orchestrator.adapters.archives.tarball import chunks, contents, digest, secret_in, stage, stream, write
 from orchestrator.core.archive import Member
 from orchestrator.core.errors import ArtifactError
 from orchestrator.core.manifest import File
