@@ -38,7 +38,7 @@ HELD = {
     "GitHub token": (f"token: ghp_{SUFFIX}\n", "a GitHub token"),
     "Hugging Face token": (f"login('hf_{SUFFIX[:34]}')", "a Hugging Face token"),
     "Slack token": (f"SLACK='xoxb-123456789012-{SUFFIX[:24]}'", "a Slack token"),
-    "registry token": (f"//registry.npmjs.org/:_authToken={SUFFIX}", "a package registry's token"),
+    "registry token": (f"//npm.example.com/:_authToken={SUFFIX}", "a package registry's token"),
     "service account": (
         '{"type": "service_account", "private_key_id": "x", "private_key": "y"}',
         "a Google service account's key",
@@ -54,7 +54,7 @@ HARMLESS = {
     "an ID near a digest": f"{KEY_ID} {'0123456789abcdef' * 2}01234567",
     "a variable that is read": "key = os.environ['AWS_SECRET_ACCESS_KEY']",
     "placeholders": "aws_secret_access_key = " + "x" * 40 + "\nghp_" + "x" * 36 + "\nhf_" + "a" * 34,
-    "a token from the environment": "//registry.npmjs.org/:_authToken=${NPM_TOKEN}",
+    "a token from the environment": "//npm.example.com/:_authToken=${NPM_TOKEN}",
     "a mention of keys": f"looks for {BEGIN.format('')} in files",
     "a user's account": '{"type": "authorized_user", "private_key": null}',
     "a public key": "-----BEGIN PUBLIC KEY-----" + BODY,
