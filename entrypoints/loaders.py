@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import torch
 
-from . import exported, weights
+from . import weights
 from .errors import ModelError, NotAModuleError, WeightsError
 
 SCRIPT_NAME = "model.pt"
@@ -109,6 +109,8 @@ class Exported:
         Raises:
             ModelError: If the program or its weights are damaged, or ``wrap`` makes no module.
         """
+        # Only here: what programs are run with is of no use to other models, nor its faults in another torch.
+        exported = importlib.import_module(".exported", __package__)
         return _wrapped(self.wrap, exported.read(model_dir), self.init_args)
 
 

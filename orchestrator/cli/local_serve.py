@@ -69,13 +69,8 @@ def command(
         terminal.say(
             f"warning: whoever reaches {host} can use this model: there is no authentication", style="yellow"
         )
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="orchestrator-")))
-        if target is None:
-            model_dir = stack.enter_context(_project(options, terminal, folder / "model"))
-            own: Mapping[str, str] = CONTAINER_ENVIRONMENT
-        else:
-            model_dir, own = _unpacked(options, target, folder), {}
+    own = CONTAINER_ENVIRONMENT if target is None else {}
+    with _model_dir(options, terminal, target) as model_dir:
         serving = server.Options(
             model_dir=model_dir,
             host=host,
@@ -94,13 +89,18 @@ def _announce(terminal: Terminal, ready: server.Ready) -> None:
 
 
 @contextlib.contextmanager
-def _project(options: Options, terminal: Terminal, into: Path) -> Iterator[Path]:
-    """Yield a folder with what the project's archive would hold, as long as this is open."""
-    # No trial: the first customer of this build is the very server that it is made for.
-    with build(wiring.resolve(options).spec, wiring.packaging(), TerminalTransfer(terminal)) as made:
-        terminal.warn(made.warnings)
-        wiring.stage(made, str(into))
-        yield into
+def _model_dir(options: Options, terminal: Terminal, target: str | None) -> Iterator[Path]:
+    """Yield the folder to serve: that of ``target``, or one with what the project's archive would hold."""
+    with tempfile.TemporaryDirectory(prefix="orchestrator-") as name:
+        folder = Path(name)
+        if target is not None:
+            yield _unpacked(options, target, folder)
+            return
+        # No trial: the first customer of this build is the very server that it is made for.
+        with build(wiring.resolve(options).spec, wiring.packaging(), TerminalTransfer(terminal)) as made:
+            terminal.warn(made.warnings)
+            wiring.stage(made, str(folder / "model"))
+            yield folder / "model"
 
 
 def _unpacked(options: Options, target: str, folder: Path) -> Path:

@@ -68,7 +68,7 @@ def packaging() -> Packaging:
         generator=rendering,
         archives=tarball,
         trial=LocalTrial(os.environ),
-        builds=BuildsFile(lifecycle.default_state_dir(os.environ).parent),
+        builds=BuildsFile(lifecycle.state_home(os.environ)),
         today=datetime.now(UTC).date().isoformat(),
     )
 

@@ -38,7 +38,7 @@ MAX_COMPONENT_BYTES = 255
 MAX_MANIFEST_BYTES = 16 * 1024**2
 
 _ROOT_FILES = (
-    f"'{WEIGHTS}', with '{PROGRAM}' if it is a program's; or '{SHARDS}' and its shards; or '{SCRIPT}'"
+    f"'{WEIGHTS}'; or '{SHARDS}' and its shards; or '{SCRIPT}'; or '{PROGRAM}', which may have no weights"
 )
 _SAFETENSORS = ".safetensors"
 _INNER = (".tar", ".tar.gz", ".tgz", ".zip")
@@ -136,7 +136,7 @@ def check_layout(paths: Collection[str]) -> None:
 
 def _has_weights(root: Collection[str]) -> bool:
     shards = SHARDS in root and any(path.endswith(_SAFETENSORS) for path in root)
-    return WEIGHTS in root or (PROGRAM not in root and (shards or SCRIPT in root))
+    return shards or any(path in root for path in (WEIGHTS, PROGRAM, SCRIPT))
 
 
 def _inner(paths: Collection[str]) -> list[tuple[str, str]]:

@@ -18,6 +18,18 @@ class Format(StrEnum):
     HUGGING_FACE = "hugging-face"
 
 
+INDEX_SUFFIX = ".safetensors.index.json"
+_SAVED = frozenset({Format.STATE_DICT, Format.MODULE, Format.TORCHSCRIPT, Format.EXPORTED})
+BY_SUFFIX = {
+    ".safetensors": frozenset({Format.SAFETENSORS}),
+    INDEX_SUFFIX: frozenset({Format.SHARDED}),
+    ".pt2": frozenset({Format.EXPORTED}),
+    ".jit": frozenset({Format.TORCHSCRIPT}),
+    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib"), _SAVED),
+}
+"""What a file may be whose name, in lower case, ends so."""
+
+
 class Kind(StrEnum):
     """How a model lies in an archive, and so how the runtime loads it."""
 

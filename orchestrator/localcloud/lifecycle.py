@@ -57,13 +57,18 @@ def default_state_dir(environ: Mapping[str, str]) -> Path:
     >>> str(default_state_dir({"ORCHESTRATOR_STATE_DIR": "/var/orchestrator"}))
     '/var/orchestrator/local-cloud'
     """
+    return state_home(environ) / "local-cloud"
+
+
+def state_home(environ: Mapping[str, str]) -> Path:
+    """Return where the orchestrator keeps what it remembers for a user of this machine."""
     if chosen := environ.get("ORCHESTRATOR_STATE_DIR"):
-        return Path(chosen) / "local-cloud"
+        return Path(chosen)
     # XDG Base Directory Specification: relative paths are to be ignored.
     state = environ.get("XDG_STATE_HOME", "")
     home = Path(environ.get("HOME") or Path.home())
     root = Path(state) if state.startswith("/") else home / ".local" / "state"
-    return root / "orchestrator" / "local-cloud"
+    return root / "orchestrator"
 
 
 def check_installed(find: Callable[[str], object] = importlib.util.find_spec) -> None:

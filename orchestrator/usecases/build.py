@@ -86,6 +86,7 @@ def build(spec: Spec, packaging: Packaging, transfer: Transfer) -> Iterator[Buil
         members = (*weights.members, *project, *own)
         files = _digests(members, packaging.archives, transfer)
         manifest = manifest_of(files, packaging.generator.versions(), spec.model.license)
+        archive.check_layout([file.path for file in files])
         listed = Member(archive.MANIFEST, manifest.to_bytes())
         whole = (*files, packaging.archives.digest(listed, _unwatched))
         warnings, notes = _lines(judged.warnings), _lines(judged.notes)

@@ -4,14 +4,14 @@ import posixpath
 from dataclasses import dataclass, replace
 
 from orchestrator.core import archive
-from orchestrator.core.checkpoint import Checkpoint, Code
+from orchestrator.core.checkpoint import BY_SUFFIX, INDEX_SUFFIX, Checkpoint, Code
 from orchestrator.core.errors import ArtifactError
 from orchestrator.core.manifest import Contents, File, differences, parse_manifest
 from orchestrator.core.ports import Archives, Checkpoints
 
 AUTO = "auto"
 _ARCHIVES = (".tar.gz", ".tgz")
-_MODELS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib", ".pt2", ".jit")
+_MODELS = tuple(suffix for suffix in BY_SUFFIX if suffix != INDEX_SUFFIX)  # its shards tell all that it does
 _PYTHON = (".py", ".pyc", ".so")
 
 
@@ -44,7 +44,7 @@ def inspect(
         ArtifactError: If it is absent, damaged, of a form that is not supported, or an archive that breaks a
             rule of names and sizes.
     """
-    if format_ == AUTO and path.endswith(_ARCHIVES):
+    if format_ == AUTO and path.lower().endswith(_ARCHIVES):
         return _archive(path, checkpoints, archives)
     return checkpoints.examine(path, format_)
 
@@ -60,7 +60,7 @@ def _archive(path: str, checkpoints: Checkpoints, archives: Archives) -> Inspect
         problems.append(str(error))
     with archives.unpacked(path) as folder:
         for file in contents.files:
-            if not file.path.endswith(_MODELS):
+            if not file.path.lower().endswith(_MODELS):
                 continue
             try:
                 found = checkpoints.examine(posixpath.join(folder, file.path), AUTO)
@@ -73,7 +73,7 @@ def _archive(path: str, checkpoints: Checkpoints, archives: Archives) -> Inspect
 
 
 def _runs(path: str) -> str:
-    if path.endswith(_PYTHON):
+    if path.lower().endswith(_PYTHON):
         return "Python that the container can import"
     return "pip installs this when the container starts" if path == archive.REQUIREMENTS else ""
 

@@ -98,6 +98,15 @@ def test_a_strangers_archive_is_told_with_the_pickles_in_it(shell: Shell) -> Non
     assert not marker.exists()
 
 
+def test_a_pickle_in_capital_letters_is_told_as_well(shell: Shell) -> None:
+    torch.save({**tensors(), "x": Payload(shell.folder / "marker")}, shell.folder / "model.pth")
+    content = (shell.folder / "model.pth").read_bytes()
+    archived(shell.folder / "THEIRS.TAR.GZ", {"MODEL.PTH": content, "code/INFERENCE.PY": b""})
+    found = json.loads(shell.run("inspect", "THEIRS.TAR.GZ", "-o", "json").out)
+    assert any(code["where"].startswith("MODEL.PTH: ") for code in found["code"])
+    assert "code/INFERENCE.PY" in {code["where"] for code in found["code"]}
+
+
 @pytest.mark.parametrize("name", ["absent.pt", "model.tar.gz"])
 def test_a_file_that_is_not_there_is_named(shell: Shell, name: str) -> None:
     done = shell.run("inspect", name)

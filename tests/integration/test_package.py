@@ -40,6 +40,13 @@ TEXT = Case("text", Request(b"x", "text/plain"), status=415)
 RAGGED = Case("ragged", Request(b"[[1], [1, 2]]"), status=400)
 
 
+class Doubled(torch.nn.Module):
+    """A model that has nothing to learn."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+
 class NoTrial:
     """A trial that is left out, where it is not what a test is about."""
 
@@ -255,6 +262,22 @@ def test_an_unchanged_project_is_not_built_again(tmp_path: Path) -> None:
     out.write_bytes(b"something else")
     assert not package(stricter, remembering, str(out)).unchanged
     assert verify(str(out), tarball).identity == again.identity
+
+
+@pytest.mark.slow
+def test_a_program_without_weights_is_packaged_tried_and_verified(tmp_path: Path) -> None:
+    spec = write_project(tmp_path / "project")
+    program = torch.export.export(Doubled(), (torch.ones(2, 3),))
+    torch.export.save(program, tmp_path / "project" / "model.pt2")
+    model = ModelSpec("model.pt2", None, allow_code=True)
+    asked = EntryPointSpec(inputs=(("x", TensorSpec("float32", (3,))),))
+    case = Case("two", Request(b'{"x": [[1, 2, 3], [4, 5, 6]]}'), [[2, 4, 6], [8, 10, 12]])
+    spec = replace(spec, model=model, entrypoint=asked)
+    packaged = package(spec, PACKAGING, str(tmp_path / "model.tar.gz"), [case])
+    held = names(packaged.path)
+    assert "exported.json" in held
+    assert "model.safetensors" not in held
+    assert verify(packaged.path, tarball).identity == packaged.identity
 
 
 def test_a_secret_among_the_users_files_is_kept_out(tmp_path: Path) -> None:

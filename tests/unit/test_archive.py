@@ -84,6 +84,7 @@ def test_the_layout_that_the_container_understands_passes() -> None:
     [
         ["model.pt"],
         ["exported.json", "model.safetensors"],
+        ["exported.json"],
         ["config.json", "tokenizer.json", "model.safetensors"],
         ["model.safetensors.index.json", "model-00001-of-00001.safetensors"],
     ],
@@ -98,8 +99,6 @@ def test_every_form_in_which_a_model_may_lie_at_the_root_passes(weights: list[st
         [],
         ["code/model.safetensors"],
         ["model.safetensors.index.json"],
-        ["exported.json"],
-        ["exported.json", "model.pt"],
         ["model.bin", "pytorch_model.bin"],
     ],
 )

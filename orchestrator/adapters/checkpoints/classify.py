@@ -11,18 +11,9 @@ from pathlib import Path
 
 from orchestrator.adapters.checkpoints import documents, sniffing, zips
 from orchestrator.adapters.checkpoints.opcodes import walk
-from orchestrator.core.checkpoint import Format
+from orchestrator.core.checkpoint import BY_SUFFIX, INDEX_SUFFIX, Format
 from orchestrator.core.errors import ArtifactError, Detail
 
-_INDEX = ".safetensors.index.json"
-_SAVED = frozenset({Format.STATE_DICT, Format.MODULE, Format.TORCHSCRIPT, Format.EXPORTED})
-_BY_SUFFIX = {
-    ".safetensors": frozenset({Format.SAFETENSORS}),
-    _INDEX: frozenset({Format.SHARDED}),
-    ".pt2": frozenset({Format.EXPORTED}),
-    ".jit": frozenset({Format.TORCHSCRIPT}),
-    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib"), _SAVED),
-}
 _FOLDERS = frozenset({Format.HUGGING_FACE, Format.SHARDED, Format.SAFETENSORS})
 _SUPPORTED = (
     ".safetensors; what torch.save wrote as .pt, .pth, .bin or .ckpt; TorchScript; .pt2 of torch.export; "
@@ -104,8 +95,8 @@ def _refused(path: str, why: str, *, hint: str = _SAVE, details: tuple[Detail, .
 def _file(path: str, declared: Format | None) -> Classified:
     with Path(path).open("rb") as file:
         head = file.read(sniffing.HEAD_BYTES)
-    suffix = _INDEX if path.endswith(_INDEX) else Path(path).suffix.lower()
-    possible = _BY_SUFFIX.get(suffix, frozenset({declared} if declared else ()))
+    suffix = INDEX_SUFFIX if path.endswith(INDEX_SUFFIX) else Path(path).suffix.lower()
+    possible = BY_SUFFIX.get(suffix, frozenset({declared} if declared else ()))
     # A safetensors file begins with a number, which may happen to look like somebody else's mark.
     if not sniffing.looks_like_safetensors(head) and (known := sniffing.foreign(head)):
         what, step = known
@@ -213,12 +204,12 @@ def _folder(path: str, declared: Format | None) -> Classified:
 def _folder_format(names: list[str]) -> Format:
     if "config.json" in names:
         return Format.HUGGING_FACE
-    return Format.SHARDED if any(name.endswith(_INDEX) for name in names) else Format.SAFETENSORS
+    return Format.SHARDED if any(name.endswith(INDEX_SUFFIX) for name in names) else Format.SAFETENSORS
 
 
 def _folder_weights(names: list[str], format_: Format) -> list[str]:
     """Return the files that could name or hold the weights, of the best kind that is there."""
-    indexes = [name for name in names if name.endswith(_INDEX)]
+    indexes = [name for name in names if name.endswith(INDEX_SUFFIX)]
     files = [name for name in names if name.endswith(".safetensors")]
     match format_:
         case Format.SHARDED:
@@ -226,7 +217,13 @@ def _folder_weights(names: list[str], format_: Format) -> list[str]:
         case Format.SAFETENSORS:
             return files
     pickled = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-    for kind in (["model.safetensors"], ["model" + _INDEX], indexes, files, *([name] for name in pickled)):
+    for kind in (
+        ["model.safetensors"],
+        ["model" + INDEX_SUFFIX],
+        indexes,
+        files,
+        *([name] for name in pickled),
+    ):
         if present := [name for name in kind if name in names]:
             return present
     return []

@@ -21,12 +21,9 @@ from typing import Any
 
 from orchestrator.adapters import bundled
 from orchestrator.adapters.checkpoints import describing
-from orchestrator.core.archive import CODE, WEIGHTS, Member
+from orchestrator.core.archive import CODE, PROGRAM, SCRIPT, WEIGHTS, Member
 from orchestrator.core.checkpoint import Format, Kind, Weights
 from orchestrator.core.errors import ArtifactError, MissingExtraError, OrchestratorError, RefusedError
-
-SCRIPT = "model.pt"
-PROGRAM = "exported.json"
 
 _CHILD = "orchestrator.adapters.checkpoints.child"
 _KEPT_AWAY = ("AWS_", "ORCHESTRATOR_", "SAGEMAKER_", "TS_")

@@ -15,13 +15,10 @@ from orchestrator.adapters.checkpoints import (
 )
 from orchestrator.adapters.checkpoints.classify import Classified, check_declared, classify
 from orchestrator.adapters.checkpoints.reading import Found
-from orchestrator.core.archive import WEIGHTS, Member
+from orchestrator.core.archive import SHARDS, WEIGHTS, Member
 from orchestrator.core.checkpoint import Code, Format, Kind, Weights
 from orchestrator.core.errors import RefusedError, SpecError
 from orchestrator.core.spec import ModelSpec
-
-INDEX = "model.safetensors.index.json"
-"""Where the index of a sharded model lies in the archive."""
 
 _CODE = {
     Format.MODULE: "a pickled object, which runs code when it is loaded",
@@ -58,11 +55,13 @@ def weights(model: ModelSpec, root: str) -> Iterator[Weights]:
             with _saved(model, path, root, classified) as found_weights:
                 yield found_weights
         case Format.TORCHSCRIPT:
-            _check_allowed(model, path, Format.TORCHSCRIPT, describing.torchscript(path).code)
+            if not model.allow_code:
+                raise _not_allowed(path, Format.TORCHSCRIPT, describing.torchscript(path).code)
             with loading.torchscript(path) as program:
                 yield program
         case Format.EXPORTED:
-            _check_allowed(model, path, Format.EXPORTED, describing.exported(path).code)
+            if not model.allow_code:
+                raise _not_allowed(path, Format.EXPORTED, describing.exported(path).code)
             with loading.exported(path) as program:
                 yield program
 
@@ -94,7 +93,8 @@ def _saved(
     is_code = statedicts.needs_loading(file.value, key)
     check_declared(path, model.format, Format.MODULE if is_code else Format.STATE_DICT)
     if is_code:
-        _check_allowed(model, path, Format.MODULE, file.code)
+        if not model.allow_code:
+            raise _not_allowed(path, Format.MODULE, file.code)
         return _loaded(model, path, root, statedicts.choose_module(path, file.value, key))
     state = statedicts.choose(path, file.value, key)
     found = reading.from_torch(file, [state], layout=classified.layout)
@@ -110,12 +110,10 @@ def _loaded(model: ModelSpec, path: str, root: str, key: str) -> Iterator[Weight
         yield Weights(Kind.SAFETENSORS, _members(model, path, found), Format.MODULE)
 
 
-def _check_allowed(model: ModelSpec, path: str, format_: Format, code: tuple[Code, ...]) -> None:
-    if model.allow_code:
-        return
+def _not_allowed(path: str, format_: Format, code: tuple[Code, ...]) -> RefusedError:
     shown = "; ".join(f"{found.where} {found.what}" for found in code[:_MAX_SHOWN])
     more = f" and {len(code) - _MAX_SHOWN} more" if len(code) > _MAX_SHOWN else ""
-    raise RefusedError(
+    return RefusedError(
         f"'{path}' is {_CODE[format_]}",
         details=[*([("code", f"{shown}{more}")] if code else []), ("state", "nothing of it has been run")],
         hint="save the weights alone: torch.save(model.state_dict(), 'model.pt')\n"
@@ -145,4 +143,4 @@ def _members(model: ModelSpec, path: str, found: Found) -> tuple[Member, ...]:
     if len(found.files) == 1:
         return (Member(WEIGHTS, found.files[0]),)
     index, *shards = found.files
-    return (Member(INDEX, index), *(Member(Path(shard).name, shard) for shard in shards))
+    return (Member(SHARDS, index), *(Member(Path(shard).name, shard) for shard in shards))

@@ -11,7 +11,7 @@ from orchestrator.adapters.checkpoints.rebuilding import Tensor, Unknown
 from orchestrator.adapters.checkpoints.statedicts import StateDict
 from orchestrator.adapters.checkpoints.tensors import Located
 from orchestrator.adapters.checkpoints.torchfiles import TorchFile
-from orchestrator.core.checkpoint import Code
+from orchestrator.core.checkpoint import INDEX_SUFFIX, Code
 
 MAX_TENSORS = 160_000
 """About as many as the header of a safetensors file has room for (`safetensors.MAX_HEADER_BYTES`)."""
@@ -134,7 +134,7 @@ def in_folder(weights: str) -> Found:
     Raises:
         ArtifactError: If a file is damaged, or is no state dict.
     """
-    if weights.endswith((".safetensors", ".safetensors.index.json")):
+    if weights.endswith((".safetensors", INDEX_SUFFIX)):
         return from_safetensors(weights)
     return from_torch_shards(weights) if weights.endswith(".json") else state_dict(weights, None)
 

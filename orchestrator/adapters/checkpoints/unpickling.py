@@ -17,9 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from orchestrator.adapters.checkpoints import programs, statedicts
-
-_WEIGHTS = "model.safetensors"
-_PROGRAM = "exported.json"
+from orchestrator.core.archive import PROGRAM, WEIGHTS
 
 
 class UnusableError(Exception):
@@ -95,7 +93,7 @@ def _exported(request: Mapping[str, Any]) -> None:
     out = Path(request["out"])
     if tensors:
         _save(tensors, out)
-    (out / _PROGRAM).write_text(json.dumps(description, allow_nan=False, separators=(",", ":")), "utf-8")
+    (out / PROGRAM).write_text(json.dumps(description, allow_nan=False, separators=(",", ":")), "utf-8")
     # It is read back as the container reads it, which also refuses what programs may not call.
     kept = copy.deepcopy(_read_back("exported", "read", request["out"]))
     if program.example_inputs:
@@ -139,7 +137,7 @@ def _save(tensors: Mapping[str, Any], out: Path) -> None:
         separate[name] = own.clone() if address in seen else own
         seen.add(address)
     try:
-        save_file(separate, out / _WEIGHTS)
+        save_file(separate, out / WEIGHTS)
     except (KeyError, ValueError) as error:
         raise UnusableError(f"its tensors cannot be written as safetensors: {error}") from error
 
