@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.journal import Deployment
 from orchestrator.core.spec import ModelSpec
 from orchestrator.core.steps import Plan, describe
-from orchestrator.usecases.publish import Published
-from orchestrator.usecases.status import Status
+
+if TYPE_CHECKING:
+    from orchestrator.usecases.publish import Published
+    from orchestrator.usecases.status import Status
 
 _LABEL_WIDTH = 6
 
@@ -48,7 +51,7 @@ def plan_document(steps: Plan) -> list[str]:
     return [describe(step) for step in steps]
 
 
-def status(found: Status) -> str:
+def status(found: "Status") -> str:
     """Return what serves and how it came there."""
     endpoint, brought = found.endpoint, found.deployment
     rows = [("endpoint", endpoint.name), ("status", str(endpoint.status)), ("revision", endpoint.config)]
@@ -77,7 +80,7 @@ def status(found: Status) -> str:
     return _aligned(rows)
 
 
-def status_document(found: Status) -> dict[str, object]:
+def status_document(found: "Status") -> dict[str, object]:
     """Return the same for scripts."""
     endpoint = found.endpoint
     return {
@@ -130,7 +133,7 @@ def model(asked: ModelSpec) -> str:
     return f"{asked.path} with {asked.class_}" if asked.class_ else asked.path
 
 
-def published(found: Published) -> str:
+def published(found: "Published") -> str:
     """Return what was sent to S3, and what was not."""
     if not found.stored:
         return f"in S3 already: {found.url}"

@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.options import Options
 from orchestrator.core import golden
-from orchestrator.core.checkpoint import Checkpoint
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.golden import Case
 from orchestrator.core.spec import Spec, Target
 from orchestrator.localcloud import defaults, lifecycle
-from orchestrator.usecases.build import Build, Packaging
 from orchestrator.usecases.edge import Edge, Patience
-from orchestrator.usecases.inspect import InspectedArchive
-from orchestrator.usecases.inspect import inspect as inspect_model
 from orchestrator.usecases.plan import needed
-from orchestrator.usecases.verify import Verified
-from orchestrator.usecases.verify import verify as verify_archive
 
 if TYPE_CHECKING:
     from orchestrator.adapters.aws import Address, Clients
     from orchestrator.adapters.specfile import Resolved
+    from orchestrator.core.checkpoint import Checkpoint
+    from orchestrator.usecases.build import Build, Packaging
+    from orchestrator.usecases.inspect import InspectedArchive
+    from orchestrator.usecases.verify import Verified
 
 _LOCAL_INTERVAL_SECONDS = 0.25
 
@@ -55,12 +53,13 @@ def spec_schema() -> str:
     return specfile.schema_text()
 
 
-def packaging() -> Packaging:
+def packaging() -> "Packaging":
     """Return the outside of packaging."""
     from orchestrator.adapters import checkpoints, rendering, sources
     from orchestrator.adapters.archives import tarball
     from orchestrator.adapters.builds import BuildsFile
     from orchestrator.adapters.trial import LocalTrial
+    from orchestrator.usecases.build import Packaging
 
     return Packaging(
         checkpoints=checkpoints,
@@ -73,15 +72,16 @@ def packaging() -> Packaging:
     )
 
 
-def inspect(path: str, format_: str) -> Checkpoint | InspectedArchive:
+def inspect(path: str, format_: str) -> "Checkpoint | InspectedArchive":
     """Say what a model file or an archive holds; nothing of it is run."""
     from orchestrator.adapters import checkpoints
     from orchestrator.adapters.archives import tarball
+    from orchestrator.usecases.inspect import inspect as inspect_model
 
     return inspect_model(path, format_, checkpoints, tarball)
 
 
-def stage(made: Build, into: str) -> None:
+def stage(made: "Build", into: str) -> None:
     """Lay a build out in the new folder ``into``, as the container finds it."""
     from orchestrator.adapters.archives import tarball
 
@@ -98,9 +98,10 @@ def golden_cases(spec: Spec) -> tuple[Case, ...]:
     return tuple(golden.parse(name, content) for name, content in found)
 
 
-def verify(path: str) -> Verified:
+def verify(path: str) -> "Verified":
     """Check an archive."""
     from orchestrator.adapters.archives import tarball
+    from orchestrator.usecases.verify import verify as verify_archive
 
     return verify_archive(path, tarball)
 

@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
+from orchestrator.adapters.checkpoints import examine
 from orchestrator.adapters.checkpoints.opcodes import is_allowed, walk
+from orchestrator.core.checkpoint import Checkpoint
 from orchestrator.core.errors import ArtifactError
 from tests.security.assembling import Part, torch_legacy, torch_zip, zipped
 from tests.security.corpus import files
@@ -114,6 +116,11 @@ def damaged(chance: random.Random, content: bytes, other: bytes) -> bytes:
             return content[:at] + chance.randbytes(length) + content[at + length :]
 
 
+def inspected(path: Path) -> Checkpoint:
+    """Read all of a file that `inspect` reads: the tensors of every format, and headers of safetensors."""
+    return examine(str(path), "auto")
+
+
 def test_damaged_files_are_judged_or_refused_and_never_run(tmp_path: Path) -> None:
     seed = random.randrange(2**32)  # noqa: S311 - chance is for variety here
     chance = random.Random(seed)  # noqa: S311 - likewise
@@ -134,12 +141,13 @@ def test_damaged_files_are_judged_or_refused_and_never_run(tmp_path: Path) -> No
         path = tmp_path / f"model{Path(title).suffix}"
         path.write_bytes(content)
         begun = time.monotonic()
-        try:
-            code_in(path)
-        except ArtifactError:
-            pass
-        except Exception as error:
-            raise AssertionError(f"seed {seed}: {title}: {content!r}") from error
+        for look in (code_in, inspected):
+            try:
+                look(path)
+            except ArtifactError:
+                pass
+            except Exception as error:
+                raise AssertionError(f"seed {seed}: {title}: {content!r}") from error
         assert time.monotonic() - begun < SLOWEST_SECONDS, f"seed {seed}"
         path.unlink()
 

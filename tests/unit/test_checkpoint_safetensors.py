@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save, save_file
 
 from orchestrator.adapters.checkpoints import safetensors
@@ -145,3 +147,43 @@ def test_an_index_that_is_no_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b"[1")
     with pytest.raises(ArtifactError, match="not valid JSON"):
         safetensors.read_sharded(str(tmp_path / "x.json"))
+
+
+ENTRY = st.fixed_dictionaries(
+    {
+        "dtype": st.sampled_from(["U8", "F32", "I64", "X", None]),
+        "shape": st.lists(st.integers(-1, 3) | st.integers(), max_size=3) | st.none(),
+        "data_offsets": st.lists(st.integers(0, 24) | st.integers(), max_size=3) | st.text(max_size=2),
+    }
+)
+# One or two tensors of bytes that cover what follows, and what is not at all like that.
+SOUND = st.integers(0, 24).map(
+    lambda end: {"a": {"dtype": "U8", "shape": [end], "data_offsets": [0, end]}}
+) | st.integers(0, 8).map(
+    lambda end: {
+        "a": {"dtype": "U8", "shape": [end], "data_offsets": [0, end]},
+        "b": {"dtype": "F32", "shape": [2], "data_offsets": [end, end + 8]},
+    }
+)
+HEADERS = SOUND | st.dictionaries(
+    st.sampled_from(["a", "b", "__metadata__"]) | st.text(max_size=4),
+    ENTRY | st.none() | st.integers() | st.lists(st.integers()) | st.dictionaries(st.text(), st.text()),
+    max_size=4,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(header={"a": F32}, tensors=bytes(8), claimed=None)
+@given(header=HEADERS, tensors=st.binary(max_size=24), claimed=st.none() | st.integers(0, 2**64 - 1))
+def test_any_header_is_read_or_refused(
+    tmp_path: Path, header: object, tensors: bytes, claimed: int | None
+) -> None:
+    text = json.dumps(header).encode()
+    length = len(text) if claimed is None else claimed
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + text + tensors)
+    try:
+        found = safetensors.read(str(path))
+    except ArtifactError:
+        return
+    assert sum(tensor.size_bytes for tensor in found.tensors.values()) == len(tensors)
