@@ -247,13 +247,22 @@ def test_an_interrupt_and_a_stream_that_breaks_off_leave_nothing(
 
 
 def test_ctrl_c_while_parts_are_on_their_way_leaves_nothing(cloud: TestCloud, wire: Wire, key: str) -> None:
-    def press() -> AWSResponse | None:
-        signal.raise_signal(signal.SIGINT)
+    on_their_way, pressed = threading.Event(), threading.Event()
+
+    def hold() -> AWSResponse | None:
+        on_their_way.set()
+        pressed.wait(60)
         return None
 
-    wire.faults["UploadPart"] = after(1, press)
+    def press(_: int) -> None:  # by the main thread: one that another sends may meet a finaliser, and be lost
+        on_their_way.wait(60)
+        pressed.set()
+        signal.raise_signal(signal.SIGINT)
+
+    wire.faults["UploadPart"] = after(1, hold)
     with pytest.raises(KeyboardInterrupt):
-        wire.store().upload(key, streamed, ignore)
+        wire.store().upload(key, streamed, press)
+    assert on_their_way.is_set()
     assert unfinished(cloud, key) == []
     assert not wire.store().exists(key)
 
