@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo bench clean
+.PHONY: help setup check test demo bench conformance fuzz clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -40,6 +40,15 @@ bench: $(STAMP)  ## the figures of docs/benchmarks.md, as ratios measured in one
 	$(BIN)/python -m tests.benchmarks.repackaging
 	$(BIN)/python -m tests.benchmarks.uploading
 	$(BIN)/python -m tests.benchmarks.packing
+	$(BIN)/python -m tests.benchmarks.serving
+	$(BIN)/python -m tests.benchmarks.serving_footprint
+	$(BIN)/python -m tests.benchmarks.serving_soak
+
+conformance: $(STAMP)  ## ask the real toolkit again what it answers, and compare with what is recorded
+	$(BIN)/python -m tests.conformance.recording
+
+fuzz: $(STAMP)  ## the fuzzers, fifty times as long as in the tests
+	ORCHESTRATOR_FUZZ=50 $(BIN)/pytest --numprocesses 2 tests/security -k fuzz
 
 clean:  ## remove what was installed and built
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,6 +1,6 @@
 """What a model has answered, and how that is said: plain numbers, or classes by their labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from .errors import InferenceError
+from .schema import Examples
 
 TOP = 10
 """How many of the likeliest classes an answer lists if nobody says."""
@@ -33,6 +34,19 @@ class Prediction:
     inputs: Mapping[str, torch.Tensor]
     single: bool
     fingerprint: str | None
+
+    def split_answers(self, several: Sequence[Examples]) -> list["Prediction"]:
+        """Return the answer to each of the requests that `Examples.stack_requests` has joined.
+
+        Raises:
+            ValueError: If something in the output has not one entry for each example.
+        """
+        counts = [examples.count for examples in several]
+        outputs, inputs = split(self.output, counts), split(self.inputs, counts)
+        return [
+            Prediction(output, given, examples.single, self.fingerprint)
+            for output, given, examples in zip(outputs, inputs, several, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -126,13 +140,42 @@ def on_cpu(output: Any) -> Any:  # noqa: ANN401 - whatever the user's model retu
     if isinstance(output, torch.Tensor):
         return output.detach().cpu()
     if isinstance(output, Mapping):
-        moved = {key: on_cpu(value) for key, value in output.items()}
-        return type(output)(**moved) if hasattr(type(output), "__dataclass_fields__") else moved
+        return _again(output, {key: on_cpu(value) for key, value in output.items()})
     if isinstance(output, tuple) and hasattr(output, "_fields"):
         return type(output)(*map(on_cpu, output))
     if isinstance(output, (list, tuple)):
         return [on_cpu(value) for value in output]
     return output
+
+
+def split(output: Any, counts: Sequence[int]) -> list[Any]:  # noqa: ANN401 - see on_cpu
+    """Return as many outputs as there are ``counts``, each with so many entries of every tensor.
+
+    Every tensor is a copy: `torch.save` of a mere view writes its neighbours, too.
+
+    Args:
+        output: What `on_cpu` has returned.
+        counts: How many examples each request has.
+
+    Raises:
+        ValueError: If a tensor does not have an entry for each example, or something else is no tensor.
+    """
+    if isinstance(output, torch.Tensor) and output.shape[:1] == (sum(counts),):
+        return [part.clone() for part in torch.split(output, list(counts))]
+    if output is None:
+        return [None] * len(counts)
+    if isinstance(output, Mapping):
+        parts = split(list(output.values()), counts)
+        return [_again(output, dict(zip(output, part, strict=True))) for part in parts]
+    if isinstance(output, (list, tuple)) and output:
+        columns = [split(value, counts) for value in output]
+        make: Callable[[Any], Any] = getattr(type(output), "_make", list)
+        return [make(part) for part in zip(*columns, strict=True)]
+    raise ValueError("the model's output has something that is not one entry for each example")
+
+
+def _again(output: Mapping[str, Any], part: dict[str, Any]) -> Any:  # noqa: ANN401 - see on_cpu
+    return type(output)(**part) if hasattr(type(output), "__dataclass_fields__") else part
 
 
 def as_numbers(output: object) -> npt.NDArray[np.float32]:

@@ -68,7 +68,7 @@ class Audio(Classification):
         if self.normalize:
             waveforms = _normalized(waveforms)
         fitted = (schema if schema.inputs else Schema({name: _ANY})).examples(folded(waveforms, schema))
-        return Examples(fitted.tensors, single=found.single)
+        return Examples(fitted.tensors, single=found.single, stacks=fitted.stacks)
 
     def _frames(self, name: str, waveforms: torch.Tensor) -> torch.Tensor:
         length = self.frame_length or 1

@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -27,6 +27,9 @@ DTYPES = {
 }
 WRAPPERS = ("inputs", "input", "instances", "X", "image", "images", "audio")
 """Keys that callers put around the value of the inputs: other servers' words, and the tasks' own."""
+
+MAX_STACKED = 1024
+"""How many examples of several requests go into one call: large requests must not add up to no memory."""
 
 _BAD_REQUEST = 400
 _EXACT_IN_FLOAT64 = 2**53
@@ -60,11 +63,39 @@ class Examples:
         tensors: By the input's name, each with a batch dimension.
         single: Whether the caller sent one example without a batch dimension, and expects one answer.
         texts: What the tensors have yet to be made of, where that takes a tokenizer.
+        stacks: Whether the first dimension of every tensor is known to count examples.
     """
 
     tensors: Mapping[str, torch.Tensor]
     single: bool
     texts: tuple[str, ...] = ()
+    stacks: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many examples there are."""
+        return len(next(iter(self.tensors.values()), self.texts))
+
+    @classmethod
+    def stack_requests(cls, several: Sequence["Examples"]) -> "Examples | None":
+        """Join the examples of several requests for one call of the model, where that is the same question.
+
+        The server calls this where it lets requests share calls; `answers.Prediction.split_answers` is the
+        way back. Texts are not joined: short ones would be filled up to the length of their neighbours.
+
+        Args:
+            several: At least one.
+        """
+        kinds = {
+            tuple((name, one.dtype, one.shape[1:]) for name, one in examples.tensors.items())
+            for examples in several
+        }
+        fits = len(kinds) == 1 and all(examples.stacks and not examples.texts for examples in several)
+        if not fits or sum(examples.count for examples in several) > MAX_STACKED:
+            return None
+        names = several[0].tensors
+        joined = {name: torch.cat([examples.tensors[name] for examples in several]) for name in names}
+        return cls(joined, single=False, stacks=True)
 
 
 @dataclass(frozen=True)
@@ -100,7 +131,9 @@ class Schema:
         if len({(single, len(tensor)) for tensor, single in fitted.values()}) != 1:
             raise InferenceError(_BAD_REQUEST, "the inputs have different numbers of examples")
         tensors = {name: tensor for name, (tensor, _) in fitted.items()}
-        return Examples(tensors, single=any(single for _, single in fitted.values()))
+        # Without a schema nobody has said what the first dimension counts, unless there is only one.
+        stacks = all(spec.shape is not None or len(tensors[name]) == 1 for name, spec in wanted.items())
+        return Examples(tensors, single=any(single for _, single in fitted.values()), stacks=stacks)
 
     def _by_name(self, value: object) -> Mapping[str, object]:
         if isinstance(value, Mapping) and (key := self._wrapper(value)):

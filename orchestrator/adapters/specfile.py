@@ -190,7 +190,7 @@ def _flat(table: spectables.SettingsTable | None) -> dict[str, object]:
 
 def _others(file: str, document: spectables.Document) -> Iterator[Setting]:
     """Yield everything outside ``[defaults]`` and ``[env]``: it is the same in every environment."""
-    for table in ("model", "entrypoint", "schema", "package", "container", "golden", "policy"):
+    for table in ("model", "entrypoint", "schema", "package", "container", "serving", "golden", "policy"):
         content: BaseModel = getattr(document, "schema_" if table == "schema" else table)
         for name, field in type(content).model_fields.items():
             origin = file if name in content.model_fields_set else "built in"

@@ -161,6 +161,18 @@ class ContainerTable(Table):
         return self
 
 
+class ServingTable(Table):
+    """``[serving]``: how `local-serve`, or an image of our own, answers."""
+
+    workers: PositiveInt | None = Field(default=None, description="Processes, each with a copy of the model.")
+    batch_size: Annotated[int, Field(ge=1, le=1024)] = Field(
+        default=1, description="How many requests at most share one call of the model; 1 turns it off."
+    )
+    batch_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = Field(
+        default=2.0, description="How long a request waits for others, in milliseconds."
+    )
+
+
 class PolicyTable(Table):
     """``[policy]``: what a finding about the container or its requirements leads to."""
 
@@ -230,6 +242,7 @@ class Document(Table):
     schema_: SchemaTable = Field(default=SchemaTable(), alias="schema")
     package: PackageTable = PackageTable()
     container: ContainerTable = ContainerTable()
+    serving: ServingTable = ServingTable()
     golden: GoldenTable = GoldenTable()
     policy: PolicyTable = PolicyTable()
     defaults: SettingsTable = SettingsTable()

@@ -23,6 +23,7 @@ def spec_of(path: Path, document: Document, environment: str, settings: Mapping[
         entrypoint=_entrypoint(document),
         package=spec.PackageSpec(tuple(package.include), package.requirements, package.layout),
         golden=spec.GoldenSpec(document.golden.cases, document.golden.atol),
+        serving=spec.ServingSpec(**document.serving.model_dump()),
         policy=spec.PolicySpec(tuple(sorted(document.policy.model_dump(exclude_none=True).items()))),
     )
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "verify": "Check an archive's digests, layout and safety.",
     "upload": "Send the project's archive to S3, under a key made of its content.",
     "local-serve": "Serve an archive, a folder or the project on a port, as the container would.",
+    "bench": "Put a server under load, and say how long its answers take.",
     "plan": "Show what a deploy would change, and change nothing.",
     "deploy": "Create or update the endpoint, and wait until it has truly arrived.",
     "rollback": "Go back to an earlier revision.",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.adapters.aws import Address, Clients
     from orchestrator.adapters.specfile import Resolved
     from orchestrator.core.checkpoint import Checkpoint
+    from orchestrator.core.ports import Load
     from orchestrator.usecases.build import Build, Packaging
     from orchestrator.usecases.inspect import InspectedArchive
     from orchestrator.usecases.verify import Verified
@@ -104,6 +105,17 @@ def verify(path: str) -> "Verified":
     from orchestrator.usecases.verify import verify as verify_archive
 
     return verify_archive(path, tarball)
+
+
+def load(url: str, token: str | None) -> "Load":
+    """Return a server to put under load.
+
+    Raises:
+        SpecError: If ``url`` is not the address of one, or ``token`` fits no header.
+    """
+    from orchestrator.adapters.load import HttpLoad
+
+    return HttpLoad(url, token)
 
 
 def extract(archive: str, into: str) -> None:

@@ -11,6 +11,7 @@ from orchestrator.core.archive import Member
 from orchestrator.core.checkpoint import Checkpoint, Kind, Weights
 from orchestrator.core.golden import Case, Request, Response
 from orchestrator.core.journal import Entry
+from orchestrator.core.latency import Measured, Pace
 from orchestrator.core.manifest import Contents, File
 from orchestrator.core.resources import Endpoint, EndpointConfig, Model, Pairs, State
 from orchestrator.core.spec import ModelSpec, Spec
@@ -283,3 +284,15 @@ class Trial(Protocol):
             ArtifactError: If the model does not load, saying why; its last line is a detail.
         """
         ...
+
+
+class Load(Protocol):
+    """A server at ``url`` that is sent one request, raising `OrchestratorError` if nobody answers, or many.
+
+    Under load, where the requests of some cases are sent in turn, an answer is right if its status is.
+    """
+
+    @property
+    def url(self) -> str: ...
+    def ask(self, request: Request) -> Response: ...
+    def run(self, cases: Sequence[Case], pace: Pace) -> Measured: ...

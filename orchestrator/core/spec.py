@@ -16,6 +16,9 @@ LOCAL = "local"
 TAR_GZ, S3_PREFIX = "tar.gz", "s3-prefix"
 """How the archive lies in S3: as one compressed file, or as its files below a prefix."""
 
+BATCH_SIZE, BATCH_DELAY_MS = "ORCHESTRATOR_BATCH_SIZE", "ORCHESTRATOR_BATCH_DELAY_MS"
+"""The variables that tell a server of our own to let requests share calls of the model."""
+
 Literal = None | bool | int | float | str | list["Literal"] | dict[str, "Literal"]
 """What a spec value may be, and what generated code may hold as a literal."""
 
@@ -131,6 +134,36 @@ class PackageSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ServingSpec:
+    """How a server of our own answers; no container of AWS knows of it.
+
+    Attributes:
+        workers: Processes, each with a copy of the model; ``None`` leaves it to the command.
+        batch_size: How many requests at most share one call of the model; 1 is one call for each.
+        batch_delay_ms: How long a request waits for others, in milliseconds, while a worker is free.
+    """
+
+    workers: int | None = None
+    batch_size: int = 1
+    batch_delay_ms: float = 2.0
+
+    @property
+    def variables(self) -> Pairs:
+        """What this sets in the server's environment; nothing for what is as it would be anyway.
+
+        >>> ServingSpec(batch_size=8).variables
+        (('ORCHESTRATOR_BATCH_SIZE', '8'),)
+        """
+        workers = () if self.workers is None else (("SAGEMAKER_MODEL_SERVER_WORKERS", str(self.workers)),)
+        usual = ServingSpec()
+        size = () if self.batch_size == usual.batch_size else ((BATCH_SIZE, str(self.batch_size)),)
+        is_usual = self.batch_delay_ms == usual.batch_delay_ms
+        text = f"{self.batch_delay_ms:.6f}".rstrip("0").rstrip(".")
+        delay = () if is_usual else ((BATCH_DELAY_MS, text),)
+        return (*workers, *size, *delay)
+
+
+@dataclass(frozen=True, slots=True)
 class GoldenSpec:
     """Requests with the answers they must get.
 
@@ -197,3 +230,4 @@ class Spec:
     package: PackageSpec = PackageSpec()
     golden: GoldenSpec = GoldenSpec()
     policy: PolicySpec = PolicySpec()
+    serving: ServingSpec = ServingSpec()

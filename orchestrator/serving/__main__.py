@@ -14,6 +14,7 @@ or nothing, with exit code 0, if it was asked to stop before either.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,8 +22,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from orchestrator.core.errors import OrchestratorError, PortInUseError, SpecError
-from orchestrator.serving.process import LoadError
+from orchestrator.serving.front.process import LoadError
 from orchestrator.serving.server import Options, Ready, run
+from orchestrator.serving.staff import House, InPlace
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,7 +51,16 @@ def _options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--port", type=int, default=8080, help="0 picks a free port")
     parser.add_argument("--workers", type=int, help="worker processes, each with a copy of the model")
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when stdin closes")
-    return Options(**vars(parser.parse_args(arguments)))
+    parsed = parser.parse_args(arguments)
+    house = House(cores=os.cpu_count() or 1, workers=parsed.workers)
+    return Options(
+        source=InPlace(parsed.model_dir, dict(os.environ)),
+        host=parsed.host,
+        port=parsed.port,
+        token=os.environ.get("ORCHESTRATOR_TOKEN"),
+        house=house,
+        exit_with_stdin=parsed.exit_with_stdin,
+    )
 
 
 def _failure(error: OrchestratorError) -> dict[str, str]:

@@ -5,10 +5,13 @@ Names and defaults are those of sagemaker-pytorch-inference 2.0.25 and TorchServ
 own environment nor the disk.
 """
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from orchestrator.core.errors import SpecError
+from orchestrator.core.spec import BATCH_DELAY_MS, BATCH_SIZE
 
 CODE_FOLDER = "code"
 """Where the entry point lies, relative to the model folder."""
@@ -21,7 +24,27 @@ _DEFAULT_PROGRAM = "inference.py"
 # Both limits of TorchServe; SageMaker itself takes 25 MB.
 _DEFAULT_BODY_BYTES = 6_553_500
 _DEFAULT_QUEUE_SIZE = 100
+_DEFAULT_TIMEOUT_SECONDS = _DEFAULT_STARTUP_SECONDS = 120
+_DEFAULT_PORT = 8080
+_DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+# `ts_environment.py`: any one of these writes all of them into TorchServe's configuration.
+_BATCH_SIZE, _BATCH_DELAY = "SAGEMAKER_TS_BATCH_SIZE", "SAGEMAKER_TS_MAX_BATCH_DELAY"
+_MIN_WORKERS, _MAX_WORKERS = "SAGEMAKER_TS_MIN_WORKERS", "SAGEMAKER_TS_MAX_WORKERS"
+_MODEL_TIMEOUT = "SAGEMAKER_TS_RESPONSE_TIMEOUT"
+_MODEL_VARIABLES = (_BATCH_SIZE, _BATCH_DELAY, _MIN_WORKERS, _MAX_WORKERS, _MODEL_TIMEOUT)
+
+
+class Fidelity(Enum):
+    """How closely to follow the container where that is of no use to anybody.
+
+    `HELPFUL` gives the container's answers, reports its traps, and does not hang where it would. `EXACT`
+    hangs, too. `STRICT` turns every trap into an error.
+    """
+
+    HELPFUL = "helpful"
+    EXACT = "exact"
+    STRICT = "strict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +59,12 @@ class Contract:
         max_response_bytes: A larger response body costs the worker its life, and is answered 500.
         queue_size: Requests that may wait for a worker; one more is answered 503.
         response_timeout_seconds: A worker that takes longer is replaced, its request answered 500.
+        startup_timeout_seconds: A worker that takes longer to load its model is given up.
+        multi_model: Whether models are loaded and unloaded through the API.
+        model_api: Whether that API can change anything: see the trap ``model-api-off``.
+        batch_size: How many requests at most share one call of the model: no container's doing, but ours.
+        batch_delay_seconds: How long a request waits for others to share a call with.
+        traps: Slugs of `orchestrator.serving.traps`, each with the variable it lies in.
     """
 
     program: str
@@ -45,6 +74,12 @@ class Contract:
     max_response_bytes: int = _DEFAULT_BODY_BYTES
     queue_size: int = _DEFAULT_QUEUE_SIZE
     response_timeout_seconds: float = TIME_LIMIT_SECONDS
+    startup_timeout_seconds: float = _DEFAULT_STARTUP_SECONDS
+    multi_model: bool = False
+    model_api: bool = False
+    batch_size: int = 1
+    batch_delay_seconds: float = 0.002
+    traps: tuple[tuple[str, str], ...] = ()
 
     @property
     def module(self) -> str:
@@ -52,32 +87,56 @@ class Contract:
         return self.program.removesuffix(".py")
 
 
-def read(environment: Mapping[str, str], *, code: Collection[str], cores: int) -> Contract:
+def read(
+    environment: Mapping[str, str],
+    *,
+    code: Collection[str],
+    cores: int,
+    fidelity: Fidelity = Fidelity.HELPFUL,
+) -> Contract:
     """Return the contract that the container's ``environment`` sets.
 
     Without SAGEMAKER_PROGRAM the entry point is ``predict.py`` if ``code`` has one, as `deploy` would set it,
     else the container's own default, ``inference.py``. Without SAGEMAKER_MODEL_SERVER_WORKERS there is one
-    worker per core, as in the container.
+    worker per core, as in the container. Unless ``fidelity`` is exact no request may take longer than
+    SageMaker waits for it.
 
     Args:
         environment: The variables of the container.
         code: The names of the files in the archive's ``code`` folder.
         cores: The processors of this machine.
+        fidelity: See `Fidelity`.
 
     Raises:
         SpecError: If a number is none, or is less than one.
     """
     generated = _GENERATED_PROGRAM if _GENERATED_PROGRAM in code else _DEFAULT_PROGRAM
-    timeout = _count(environment, "TS_DEFAULT_RESPONSE_TIMEOUT", int(TIME_LIMIT_SECONDS))
+    multi_model = environment.get("SAGEMAKER_MULTI_MODEL") == "true"
+    timeout = float(_timeout_seconds(environment, multi_model=multi_model))
     return Contract(
-        program=environment.get("SAGEMAKER_PROGRAM") or generated,
+        program=environment.get("SAGEMAKER_PROGRAM", generated),
         default_accept=environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or "application/json",
-        workers=_count(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", max(cores, 1)),
+        workers=_workers(environment, cores, multi_model=multi_model),
         max_request_bytes=_count(environment, "TS_MAX_REQUEST_SIZE", _DEFAULT_BODY_BYTES),
         max_response_bytes=_count(environment, "TS_MAX_RESPONSE_SIZE", _DEFAULT_BODY_BYTES),
         queue_size=_count(environment, "TS_JOB_QUEUE_SIZE", _DEFAULT_QUEUE_SIZE),
-        response_timeout_seconds=min(float(timeout), TIME_LIMIT_SECONDS),
+        response_timeout_seconds=timeout if fidelity is Fidelity.EXACT else min(timeout, TIME_LIMIT_SECONDS),
+        startup_timeout_seconds=_count(environment, "TS_DEFAULT_STARTUP_TIMEOUT", _DEFAULT_STARTUP_SECONDS),
+        multi_model=multi_model,
+        model_api=environment.get("TS_ENABLE_MODEL_API", "").lower() == "true",
+        batch_size=_count(environment, BATCH_SIZE, 1),
+        batch_delay_seconds=_milliseconds(environment, BATCH_DELAY_MS, 2.0) / 1000,
+        traps=tuple(_traps(environment, multi_model=multi_model)),
     )
+
+
+def bind_port(environment: Mapping[str, str]) -> int:
+    """Return the port that the container would listen on.
+
+    Raises:
+        SpecError: If it is no number.
+    """
+    return _count(environment, "SAGEMAKER_BIND_TO_PORT", _DEFAULT_PORT)
 
 
 def worker_environment(environment: Mapping[str, str], contract: Contract, *, cores: int) -> dict[str, str]:
@@ -102,6 +161,43 @@ def worker_environment(environment: Mapping[str, str], contract: Contract, *, co
     }
 
 
+def _workers(environment: Mapping[str, str], cores: int, *, multi_model: bool) -> int:
+    if multi_model:
+        return 1  # `mme-ts.properties`: one worker for each model
+    if _has_model_variables(environment):
+        return _count(environment, _MAX_WORKERS, 1)
+    named = "SAGEMAKER_MODEL_SERVER_WORKERS"
+    return _count(environment, named, _count(environment, "TS_DEFAULT_WORKERS_PER_MODEL", max(cores, 1)))
+
+
+def _timeout_seconds(environment: Mapping[str, str], *, multi_model: bool) -> int:
+    if _has_model_variables(environment) and not multi_model:
+        return _count(environment, _MODEL_TIMEOUT, 60)
+    return _count(environment, "TS_DEFAULT_RESPONSE_TIMEOUT", _DEFAULT_TIMEOUT_SECONDS)
+
+
+def _has_model_variables(environment: Mapping[str, str]) -> bool:
+    return any(name in environment for name in _MODEL_VARIABLES)
+
+
+def _traps(environment: Mapping[str, str], *, multi_model: bool) -> Iterator[tuple[str, str]]:
+    if "SAGEMAKER_MODEL_SERVER_TIMEOUT" in environment:
+        yield "server-timeout-ignored", "SAGEMAKER_MODEL_SERVER_TIMEOUT"
+    submitted = environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    if submitted and submitted.rstrip("/") != f"/opt/ml/model/{CODE_FOLDER}":
+        yield "submit-directory-ignored", f"SAGEMAKER_SUBMIT_DIRECTORY is '{submitted}'"
+    set_ = [name for name in _MODEL_VARIABLES if name in environment]
+    if set_ and len(set_) < len(_MODEL_VARIABLES):
+        yield "batch-variables", ", ".join(set_)
+    if _count(environment, _BATCH_SIZE, 1) > 1:
+        yield "server-batching", f"{_BATCH_SIZE} is {environment[_BATCH_SIZE]}"
+    if multi_model and environment.get("TS_ENABLE_MODEL_API", "").lower() != "true":
+        yield "model-api-off", "SAGEMAKER_MULTI_MODEL"
+    for name in ("SAGEMAKER_BASE_DIR", "TS_INFERENCE_ADDRESS", "TS_MANAGEMENT_ADDRESS", "CA_REPOSITORY_ARN"):
+        if name in environment:
+            yield "variable-not-followed", name
+
+
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name) or str(default)
     if not (text.isascii() and text.isdigit() and int(text)):
@@ -111,3 +207,14 @@ def _count(environment: Mapping[str, str], name: str, default: int) -> int:
             hint=f"set {name} to a number such as {default}, or leave it out",
         )
     return int(text)
+
+
+def _milliseconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name) or str(default)
+    if _DECIMAL.fullmatch(text) is None:
+        raise SpecError(
+            f"'{name}' is '{text}', not a number of milliseconds",
+            details=[("rule", "digits, and a point if need be")],
+            hint=f"set {name} to a number such as {default:g}, or leave it out",
+        )
+    return float(text)

@@ -1,4 +1,4 @@
-"""Serve one model folder under the container's contract until asked to stop.
+"""Serve a model folder under the container's contract until asked to stop.
 
 The address is taken first, so that a busy port is known before a model is loaded; then the workers start; the
 first that has loaded its model opens the doors. A model that does not load is an error at once, where the
@@ -7,30 +7,34 @@ container would answer ``/ping`` with 200 for five minutes and no request ever.
 
 import asyncio
 import contextlib
-import errno
-import ipaddress
 import os
 import signal
 import socket
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import uvicorn
 import uvloop
 
-from orchestrator.core.errors import ArtifactError, OrchestratorError, PortInUseError, SpecError
-from orchestrator.serving.app import App
-from orchestrator.serving.contract import CODE_FOLDER, read, worker_environment
-from orchestrator.serving.pool import Pool, Site, running
+from orchestrator.core.errors import ArtifactError, SpecError
+from orchestrator.core.golden import Case
+from orchestrator.serving.contract import Contract
+from orchestrator.serving.front.access import guarded, local
+from orchestrator.serving.front.app import App
+from orchestrator.serving.front.listening import is_loopback, listening
+from orchestrator.serving.front.log import Log
+from orchestrator.serving.front.metrics import Metrics
+from orchestrator.serving.front.page import Page
+from orchestrator.serving.front.ports import Answered, Observer, Room
+from orchestrator.serving.front.protocol import protocol
+from orchestrator.serving.front.recent import Recent
+from orchestrator.serving.front.reload import Pool, Source, reloading
+from orchestrator.serving.staff import House, Served, Staff
 
 DRAIN_SECONDS = 25
 """How long requests in flight may take after SIGTERM; SageMaker sends SIGKILL after 30 s."""
 
-_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_BACKLOG = 2048
 # Longer than clients keep an idle connection, so that they close it and no request meets a closing one.
 _KEEP_ALIVE_SECONDS = 75
 _STDIN = 0
@@ -39,23 +43,30 @@ _READ_BYTES = 65536
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to serve, and where.
+    """What to serve, where, and how.
 
     Attributes:
-        model_dir: The extracted archive.
+        source: What makes the model folder and its environment.
         host: The interface to listen on. On a loopback interface only requests for a local name are
             answered: a page that rebinds its own name to 127.0.0.1 gets 421.
         port: 0 picks a free one.
-        workers: Overrides what the environment says.
-        environment: The container's, in place of this process's own.
+        token: What clients have to show; another interface than a loopback one needs one.
+        reload: Whether to make the folder anew when one of its sources changes.
+        house: What holds for all that is served.
+        cases: For the page for developers, with ``atol``: how far a number may be off.
+        as_json: Whether the log is JSON, one document a line.
         exit_with_stdin: Stop when stdin closes, so that nothing outlives whoever started this process.
     """
 
-    model_dir: Path
+    source: Source[Served]
     host: str = "127.0.0.1"
     port: int = 8080
-    workers: int | None = None
-    environment: Mapping[str, str] | None = None
+    token: str | None = None
+    reload: bool = False
+    house: House = field(default_factory=lambda: House(os.cpu_count() or 1))
+    cases: Sequence[Case] = ()
+    atol: float = 0.0
+    as_json: bool = False
     exit_with_stdin: bool = False
 
 
@@ -81,18 +92,42 @@ def run(options: Options, on_ready: Callable[[Ready], None]) -> None:
 
     Raises:
         PortInUseError: If somebody else listens on the port.
-        SpecError: If the address cannot be listened on, or the environment has an impossible number.
+        SpecError: If the address cannot be listened on or needs a token, or the environment has an impossible
+            number; in strict fidelity for each trap in it.
         ArtifactError: If there is no such folder; a `LoadError` if the model does not load.
     """
-    if not options.model_dir.is_dir():
-        raise ArtifactError(
-            f"there is no model folder '{options.model_dir}'", hint="name the folder of an extracted archive"
-        )
-    with (
-        _listening(options.host, options.port) as listener,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        runner.run(_serve(options, listener, on_ready))
+    with listening(options.host, options.port) as listener, contextlib.ExitStack() as built:
+        if options.token is None and not is_loopback(listener):
+            raise SpecError(
+                f"whoever reaches '{options.host}' could use this model",
+                details=[("rule", "another address than a loopback one needs a token")],
+                hint="set ORCHESTRATOR_TOKEN, or --token; clients send it as 'Authorization: Bearer TOKEN'",
+            )
+        served = None if options.reload else built.enter_context(options.source.built())
+        if served is not None and not served.folder.is_dir():
+            raise ArtifactError(
+                f"there is no model folder '{served.folder}'", hint="name the folder of an extracted archive"
+            )
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_Serving(options, listener, on_ready).serve(served))
+
+
+class _Everybody:
+    """All observers as one."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = [*observers]
+
+    def add(self, observer: Observer) -> None:
+        self._observers.append(observer)
+
+    def answered(self, answer: Answered) -> None:
+        for observer in self._observers:
+            observer.answered(answer)
+
+    def happened(self, event: str, **facts: object) -> None:
+        for observer in self._observers:
+            observer.happened(event, **facts)
 
 
 class _Server(uvicorn.Server):
@@ -113,86 +148,89 @@ class _Server(uvicorn.Server):
         self._on_started()
 
 
-async def _serve(options: Options, listener: socket.socket, on_ready: Callable[[Ready], None]) -> None:
-    environment = _environment(options)
-    code = [path.name for path in (options.model_dir / CODE_FOLDER).glob("*")]
-    contract = read(environment, code=code, cores=_cores())
-    variables = worker_environment(environment, contract, cores=_cores())
-    address, port = listener.getsockname()[:2]
-    ready = Ready(options.host, port, os.getpid(), contract.workers)
-    stop = asyncio.Event()
-    _on_signals(stop.set)
-    if options.exit_with_stdin:
-        _stop_with_stdin(stop)
-    async with running(Site(options.model_dir.resolve(), variables), contract, _log) as pool:
-        if await _has_loaded(pool, stop):
-            app = App(pool, contract, _log, hosts=_hosts(options.host, address))
-            server = _Server(_config(app), lambda: on_ready(ready))
-            await _answer_until(stop, server, listener)
+class _Serving:
+    """One run of a server: who answers, who watches, and the doors."""
+
+    def __init__(self, options: Options, listener: socket.socket, on_ready: Callable[[Ready], None]) -> None:
+        self._options = options
+        self._listener = listener
+        self._on_ready = on_ready
+        self._stop = asyncio.Event()
+
+    async def serve(self, served: Served | None) -> None:
+        """Serve ``served``, or whatever the source makes if that is ``None``."""
+        _on_signals(self._stop.set)
+        if self._options.exit_with_stdin:
+            _stop_with_stdin(self._stop)
+        recent = Recent()
+        log = Log(as_json=self._options.as_json)
+        watching = _Everybody(log, recent)
+        async with (
+            Staff(self._options.house, watching) as staff,
+            self._workers(staff, served, watching) as workers,
+        ):
+            metrics = Metrics(staff.look)
+            watching.add(metrics)
+            if await self._has_loaded(workers):
+                await self._answer(workers, staff, [metrics, *self._page(staff, recent)], watching)
+
+    def _workers(
+        self, staff: Staff, served: Served | None, observer: Observer
+    ) -> contextlib.AbstractAsyncContextManager[Pool]:
+        if served is not None:
+            return staff.pool(served)
+        return reloading(self._options.source, staff.pool, observer)
+
+    async def _has_loaded(self, workers: Pool) -> bool:
+        """Wait for the first worker; return `False` if asked to stop before."""
+        loading, stopping = asyncio.create_task(workers.first()), asyncio.create_task(self._stop.wait())
+        await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if loading.done():
+            await loading
+            return True
+        loading.cancel()
+        return False
+
+    def _page(self, staff: Staff, recent: Recent) -> Iterator[Room]:
+        """Yield the page for developers where only they can see it: it shows tracebacks."""
+        if is_loopback(self._listener):
+            options, facts = self._options, _facts(self._options.house, staff.contract)
+            yield Page(recent, staff.look, cases=options.cases, atol=options.atol, facts=facts)
+
+    async def _answer(self, workers: Pool, staff: Staff, rooms: Sequence[Room], observer: Observer) -> None:
+        """Open the doors until asked to stop, then until no request is in flight, or until asked again."""
+        address, port = self._listener.getsockname()[:2]
+        host, token = self._options.host, self._options.token
+        access = local(host, address, token) if is_loopback(self._listener) else guarded(token or "")
+        app = App(workers, staff.contract, access=access, rooms=rooms, observers=[observer])
+        ready = Ready(host, port, os.getpid(), staff.contract.workers)
+        server = _Server(_config(app, observer), lambda: self._on_ready(ready))
+        serving = asyncio.create_task(server.serve(sockets=[self._listener]))
+        serving.add_done_callback(lambda _: self._stop.set())
+        await self._stop.wait()
+        server.should_exit = True
+        _on_signals(lambda: setattr(server, "force_exit", True))
+        await serving
 
 
-async def _has_loaded(pool: Pool, stop: asyncio.Event) -> bool:
-    """Wait for the first worker; return `False` if asked to stop before."""
-    loading, stopping = asyncio.create_task(pool.first()), asyncio.create_task(stop.wait())
-    await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if loading.done():
-        await loading
-        return True
-    return False
+def _facts(house: House, contract: Contract) -> dict[str, object]:
+    return {
+        "program": contract.program,
+        "fidelity": house.fidelity.value,
+        "workers": contract.workers,
+        "batch size": contract.batch_size,
+        "request at most": f"{contract.max_request_bytes} bytes",
+        "answer at most": f"{contract.max_response_bytes} bytes",
+        "answer within": f"{contract.response_timeout_seconds:g} s",
+        "queue": contract.queue_size,
+    }
 
 
-async def _answer_until(stop: asyncio.Event, server: _Server, listener: socket.socket) -> None:
-    """Serve until asked to stop, then until no request is in flight, or until asked again."""
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    serving.add_done_callback(lambda _: stop.set())
-    await stop.wait()
-    server.should_exit = True
-    _on_signals(lambda: setattr(server, "force_exit", True))
-    await serving
-
-
-def _environment(options: Options) -> Mapping[str, str]:
-    environment = os.environ if options.environment is None else options.environment
-    workers = {} if options.workers is None else {"SAGEMAKER_MODEL_SERVER_WORKERS": str(options.workers)}
-    return {**environment, **workers}
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    # One that only binds does not hold the port: another could still listen first.
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise _refused(host, port, error) from error
-    return listener
-
-
-def _refused(host: str, port: int, error: OSError | OverflowError) -> OrchestratorError:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return PortInUseError(
-            f"port {port} of '{host}' is in use",
-            hint="choose another with --port, or let --port 0 pick a free one",
-        )
-    return SpecError(
-        f"cannot listen on port {port} of '{host}'",
-        details=[("error", str(error))],
-        hint="choose an address of this machine with --host, and a port from 0 to 65535 with --port",
-    )
-
-
-def _hosts(host: str, address: str) -> frozenset[str] | None:
-    if not ipaddress.ip_address(address).is_loopback:
-        return None
-    return _LOCAL_HOSTS | {host.lower(), f"[{address}]" if ":" in address else address}
-
-
-def _config(app: App) -> uvicorn.Config:
+def _config(app: App, observer: Observer) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=protocol(observers=[observer]),
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -200,6 +238,7 @@ def _config(app: App) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        date_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
@@ -224,14 +263,3 @@ def _stop_with_stdin(stop: asyncio.Event) -> None:
             loop.call_soon_threadsafe(stop.set)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _cores() -> int:
-    return os.cpu_count() or 1
-
-
-def _log(line: str) -> None:
-    # Whoever reads the log may be gone before the last request is.
-    with contextlib.suppress(OSError):
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()

@@ -25,6 +25,10 @@ PLANTED = {
         "orchestrator/adapters/clock.py",
         "import torch",
     ),
+    "the server and what runs beside user code share messages only": (
+        "orchestrator/serving/front/line.py",
+        "import orchestrator.serving.worker.handler",
+    ),
     "orchestrator and entrypoints are independent of each other": (
         "orchestrator/adapters/clock.py",
         "import entrypoints.media",

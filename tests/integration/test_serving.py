@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.serving.process import LoadError
+from orchestrator.serving.front.process import LoadError
 from orchestrator.serving.server import Options, Ready, run
+from orchestrator.serving.staff import House, InPlace
 from tests.support.entrypoints_samples import COMMANDED, ECHO, write
 from tests.support.servers import Answer, Gate, ServingProcess, eventually, has_ended, serving
 
@@ -113,8 +114,8 @@ def test_killing_a_worker_harms_only_its_own_request(
         other = server.command("answer").json()
         (victim,) = {*server.workers} - {other}
         os.kill(victim, signal.SIGKILL)
-        assert first.result().status == 500
-        assert first.result().json() == WORKER_DIED
+        assert first.result().status == 507
+        assert first.result().json() == {**WORKER_DIED, "code": 507}
         assert server.command("answer").json() == other
         eventually(lambda: len(server.workers) == 3, "another worker in its place")
         assert server.stderr.holds("ended with SIGKILL")()
@@ -263,13 +264,6 @@ def test_user_code_that_exits_while_loading_is_a_failure_to_load(tmp_path: Path)
         assert server.exit_code() == 1
 
 
-def test_a_worker_that_talks_nonsense_ends_the_server_instead_of_leaving_it_waiting(tmp_path: Path) -> None:
-    nonsense = bytes([0, 0, 0, 1, 0, 0, 0, 0]) + b"?"
-    with serving(write(tmp_path, f"import os, sys; os.write(int(sys.argv[1]), {nonsense!r})")) as server:
-        assert server.exit_code() == 1
-        assert server.stdout.seen == []
-
-
 def test_a_busy_port_is_known_before_the_model_is_loaded(model_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -314,7 +308,7 @@ def fail(ready: Ready) -> None:
 def test_a_command_that_serves_can_show_why_the_model_does_not_load(tmp_path: Path) -> None:
     write(tmp_path, f"def model_fn(model_dir): raise ValueError('no weights')\n{STAGES}")
     with pytest.raises(LoadError, match="does not load") as caught:
-        run(Options(tmp_path, port=0, workers=2, environment={"TEAM": "ml"}), fail)
+        run(Options(InPlace(tmp_path, {"TEAM": "ml"}), port=0, house=House(cores=2)), fail)
     assert caught.value.details == (("error", "ValueError: no weights"),)
     assert "in model_fn" in caught.value.traceback
 
@@ -340,6 +334,19 @@ def test_a_foreign_host_is_refused_on_the_loopback_interface(server: ServingProc
     assert server.ask(Host=f"localhost:{server.port}").status == 200
 
 
-def test_any_host_is_answered_on_other_interfaces(model_dir: Path) -> None:
-    with serving(model_dir, "--host", EVERY_INTERFACE) as server:
+def test_on_other_interfaces_any_host_is_answered_to_whoever_knows_the_token(model_dir: Path) -> None:
+    token = {"ORCHESTRATOR_TOKEN": "s3cret"}
+    with serving(model_dir, "--host", EVERY_INTERFACE, environment=token) as server:
         assert server.ask(Host="model.example").status == 200
+        asked = ("/invocations", b'["echo", 1]')
+        assert server.ask(*asked, Host="model.example").status == 401
+        assert server.ask(*asked, Host="model.example", Authorization="Bearer guess").status == 401
+        assert server.ask(*asked, Host="model.example", Authorization="Bearer s3cret").status == 200
+        assert server.ask("/", Accept="text/html", Authorization="Bearer s3cret").status == 405
+
+
+def test_another_interface_without_a_token_is_refused(model_dir: Path) -> None:
+    with serving(model_dir, "--host", EVERY_INTERFACE) as server:
+        event = server.event()
+    assert event["reason"] == "usage"
+    assert "could use this model" in str(event["error"])

@@ -79,3 +79,16 @@ def test_a_worker_is_told_which_entry_point_the_server_found() -> None:
     contract = read({}, code=["predict.py"], cores=1)
     environment = worker_environment({}, contract, cores=1)
     assert read(environment, code=[], cores=1).program == "predict.py"
+
+
+def test_a_server_is_told_in_its_environment_to_let_requests_share_calls() -> None:
+    usual = read({}, code=[], cores=1)
+    told = read({"ORCHESTRATOR_BATCH_SIZE": "8", "ORCHESTRATOR_BATCH_DELAY_MS": "0.5"}, code=[], cores=1)
+    assert (usual.batch_size, usual.batch_delay_seconds) == (1, 0.002)
+    assert (told.batch_size, told.batch_delay_seconds) == (8, 0.0005)
+
+
+@pytest.mark.parametrize("text", ["-1", "1e3", "nan", "two", "1.", "\u0663", " 2"])
+def test_a_delay_that_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(SpecError, match=r"'ORCHESTRATOR_BATCH_DELAY_MS' is '[^']*', not a number"):
+        read({"ORCHESTRATOR_BATCH_DELAY_MS": text}, code=[], cores=1)

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.adapters import specfile
 from orchestrator.core.errors import SpecError
-from orchestrator.core.spec import Reference, TensorSpec
+from orchestrator.core.spec import Reference, ServingSpec, TensorSpec
 
 SPEC = """
 version = 1
@@ -191,3 +191,50 @@ def test_an_unknown_container_profile_names_those_there_are(tmp_path: Path) -> N
 def test_the_committed_json_schema_is_the_one_of_the_code() -> None:
     committed = Path(__file__).parents[2] / "docs" / "orchestrator.schema.json"
     assert committed.read_text("utf-8") == specfile.schema_text()
+
+
+def test_requests_share_no_call_unless_the_spec_says_so(tmp_path: Path) -> None:
+    resolved = read(tmp_path)
+    assert resolved.spec.serving == ServingSpec(workers=None, batch_size=1, batch_delay_ms=2.0)
+    assert resolved.spec.serving.variables == ()
+    assert origin(resolved, "serving.batch_size") == (1, "built in")
+
+
+def test_how_to_serve_becomes_variables_of_the_servers_environment(tmp_path: Path) -> None:
+    text = SPEC + "\n[serving]\nworkers = 2\nbatch_size = 16\nbatch_delay_ms = 0.00005\n"
+    resolved = read(tmp_path, text)
+    assert dict(resolved.spec.serving.variables) == {
+        "SAGEMAKER_MODEL_SERVER_WORKERS": "2",
+        "ORCHESTRATOR_BATCH_SIZE": "16",
+        "ORCHESTRATOR_BATCH_DELAY_MS": "0.00005",
+    }
+    assert origin(resolved, "serving.workers") == (2, "orchestrator.toml")
+
+
+def test_whole_milliseconds_are_written_without_a_point(tmp_path: Path) -> None:
+    serving = read(tmp_path, SPEC + "\n[serving]\nbatch_delay_ms = 60000\n").spec.serving
+    assert serving.variables == (("ORCHESTRATOR_BATCH_DELAY_MS", "60000"),)
+
+
+def test_a_misspelt_key_of_serving_gets_the_nearest_one(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"there is no key 'serving\.batchsize'") as caught:
+        read(tmp_path, SPEC + "\n[serving]\nbatchsize = 4\n")
+    assert dict(caught.value.details)["meant"] == "'serving.batch_size'"
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("workers = 0", "serving.workers"),
+        ("batch_size = 0", "serving.batch_size"),
+        ("batch_size = 2.5", "serving.batch_size"),
+        ("batch_size = 100000", "serving.batch_size"),
+        ('batch_delay_ms = "2"', "serving.batch_delay_ms"),
+        ("batch_delay_ms = -1", "serving.batch_delay_ms"),
+        ("batch_delay_ms = nan", "serving.batch_delay_ms"),
+        ("batch_delay_ms = inf", "serving.batch_delay_ms"),
+    ],
+)
+def test_a_number_that_nothing_could_be_served_with_is_refused(tmp_path: Path, line: str, key: str) -> None:
+    with pytest.raises(SpecError, match=f"'{key}'"):
+        read(tmp_path, f"{SPEC}\n[serving]\n{line}\n")

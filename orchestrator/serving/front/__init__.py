@@ -1,0 +1,1 @@
+"""What answers HTTP: the server's side, which never imports user code."""

@@ -1,0 +1,1 @@
+"""What stands in for packages of the container that an archive imports and this machine may not have."""

@@ -1,0 +1,5 @@
+"""Stands in for `ts.context`."""
+
+from orchestrator.serving.worker.context import Context, RequestProcessor
+
+__all__ = ["Context", "RequestProcessor"]

@@ -1,0 +1,3 @@
+"""Stands in for `ts.version`."""
+
+__version__ = "0.12.0"

@@ -1,0 +1,1 @@
+"""What runs beside the user's code: one process, one model, the toolkit's rules."""

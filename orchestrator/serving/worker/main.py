@@ -1,0 +1,85 @@
+"""A worker process: one model, one batch of requests at a time, over a socket handed down by the server.
+
+Forked by the `spawner`, or started as ``python -P -m orchestrator.serving.worker.main FD ASSIGNMENT`` where
+nothing may have been imported before. It ends when the socket closes, also in the middle of a request, so
+nothing stays behind however the server ends. Of this package it imports only what the handler needs.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import traceback
+from io import BufferedIOBase
+
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.serving import frames, messages
+from orchestrator.serving.messages import Assignment, Failed, Loaded, Part
+from orchestrator.serving.worker.handler import Handler
+from orchestrator.serving.worker.importing import enter
+
+_GRACE_SECONDS = 1.0
+
+
+def main(descriptor: int, assignment: Assignment) -> int:
+    """Load the model, answer requests until the socket closes, and return the exit code."""
+    channel = socket.socket(fileno=descriptor)
+    channel.set_inheritable(False)
+    threading.Thread(target=_end_with, args=(channel,), daemon=True).start()
+    with channel.makefile("rwb") as stream:
+        handler = _load(assignment, stream)
+        if handler is None:
+            return 1
+        # The server may end while this process writes an answer; nobody is left to be told.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, frames.BrokenFrameError):
+            _answer_all(handler, stream)
+    return 0
+
+
+def _load(assignment: Assignment, stream: BufferedIOBase) -> Handler | None:
+    outcome: Loaded | Failed
+    handler = None
+    try:
+        enter(assignment)
+        handler = Handler.load(assignment)
+        outcome = handler.loaded
+    except Exception as error:  # noqa: BLE001 - whatever user code raises while loading is the server's to report
+        traceback.print_exc()
+        outcome = Failed(_last_line(error), traceback.format_exc())
+    frames.write(stream, messages.outcome_frame(outcome))
+    return handler
+
+
+def _answer_all(handler: Handler, stream: BufferedIOBase) -> None:
+    def send_part(part: Part) -> None:
+        frames.write(stream, messages.part_frame(part))
+
+    # What the handler raises costs the container's worker its life, and so it does here.
+    while (frame := frames.read(stream)) is not None:
+        responses = handler.answer_all(messages.read_requests(frame), send_part)
+        frames.write(stream, messages.responses_frame(responses))
+
+
+def _last_line(error: Exception) -> str:
+    if isinstance(error, OrchestratorError):
+        return str(error)
+    return traceback.format_exception_only(error)[-1].strip().splitlines()[-1]
+
+
+def _end_with(channel: socket.socket) -> None:
+    """End this process and what it has started soon after the server's side of ``channel`` has closed."""
+    hangup = select.poll()
+    # No event is asked for: POLLHUP is reported in any case, and requests are not this thread's.
+    hangup.register(channel, 0)
+    hangup.poll()
+    # An idle worker ends by itself; this is for one that is busy in user code.
+    threading.Event().wait(_GRACE_SECONDS)
+    # This process was made the leader of its group when it was started.
+    os.killpg(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), messages.read_assignment(sys.argv[2])))
