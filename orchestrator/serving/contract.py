@@ -63,6 +63,7 @@ class Contract:
         multi_model: Whether models are loaded and unloaded through the API.
         model_api: Whether that API can change anything: see the trap ``model-api-off``.
         batch_size: How many requests at most share one call of the model: no container's doing, but ours.
+        container_batch_size: What SAGEMAKER_TS_BATCH_SIZE says: see the trap ``server-batching``.
         batch_delay_seconds: How long a request waits for others to share a call with.
         traps: Slugs of `orchestrator.serving.traps`, each with the variable it lies in.
     """
@@ -78,6 +79,7 @@ class Contract:
     multi_model: bool = False
     model_api: bool = False
     batch_size: int = 1
+    container_batch_size: int = 1
     batch_delay_seconds: float = 0.002
     traps: tuple[tuple[str, str], ...] = ()
 
@@ -111,23 +113,29 @@ def read(
         SpecError: If a number is none, or is less than one.
     """
     generated = _GENERATED_PROGRAM if _GENERATED_PROGRAM in code else _DEFAULT_PROGRAM
-    multi_model = environment.get("SAGEMAKER_MULTI_MODEL") == "true"
+    multi_model = is_multi_model(environment)
     timeout = float(_timeout_seconds(environment, multi_model=multi_model))
     return Contract(
         program=environment.get("SAGEMAKER_PROGRAM", generated),
-        default_accept=environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or "application/json",
+        default_accept=environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "application/json"),
         workers=_workers(environment, cores, multi_model=multi_model),
-        max_request_bytes=_count(environment, "TS_MAX_REQUEST_SIZE", _DEFAULT_BODY_BYTES),
-        max_response_bytes=_count(environment, "TS_MAX_RESPONSE_SIZE", _DEFAULT_BODY_BYTES),
-        queue_size=_count(environment, "TS_JOB_QUEUE_SIZE", _DEFAULT_QUEUE_SIZE),
+        max_request_bytes=count(environment, "TS_MAX_REQUEST_SIZE", _DEFAULT_BODY_BYTES),
+        max_response_bytes=count(environment, "TS_MAX_RESPONSE_SIZE", _DEFAULT_BODY_BYTES),
+        queue_size=count(environment, "TS_JOB_QUEUE_SIZE", _DEFAULT_QUEUE_SIZE),
         response_timeout_seconds=timeout if fidelity is Fidelity.EXACT else min(timeout, TIME_LIMIT_SECONDS),
-        startup_timeout_seconds=_count(environment, "TS_DEFAULT_STARTUP_TIMEOUT", _DEFAULT_STARTUP_SECONDS),
+        startup_timeout_seconds=count(environment, "TS_DEFAULT_STARTUP_TIMEOUT", _DEFAULT_STARTUP_SECONDS),
         multi_model=multi_model,
         model_api=environment.get("TS_ENABLE_MODEL_API", "").lower() == "true",
-        batch_size=_count(environment, BATCH_SIZE, 1),
+        batch_size=count(environment, BATCH_SIZE, 1),
+        container_batch_size=1 if multi_model else count(environment, _BATCH_SIZE, 1),
         batch_delay_seconds=_milliseconds(environment, BATCH_DELAY_MS, 2.0) / 1000,
         traps=tuple(_traps(environment, multi_model=multi_model)),
     )
+
+
+def is_multi_model(environment: Mapping[str, str]) -> bool:
+    """Tell whether models are loaded and unloaded by the API, none at the start."""
+    return environment.get("SAGEMAKER_MULTI_MODEL") == "true"
 
 
 def bind_port(environment: Mapping[str, str]) -> int:
@@ -136,7 +144,7 @@ def bind_port(environment: Mapping[str, str]) -> int:
     Raises:
         SpecError: If it is no number.
     """
-    return _count(environment, "SAGEMAKER_BIND_TO_PORT", _DEFAULT_PORT)
+    return count(environment, "SAGEMAKER_BIND_TO_PORT", _DEFAULT_PORT)
 
 
 def worker_environment(environment: Mapping[str, str], contract: Contract, *, cores: int) -> dict[str, str]:
@@ -157,7 +165,8 @@ def worker_environment(environment: Mapping[str, str], contract: Contract, *, co
         **environment,
         # What user code prints has to be in the log when the line is written, not when a buffer is full.
         "PYTHONUNBUFFERED": "1",
-        "SAGEMAKER_PROGRAM": contract.program,
+        # As `deploy` would set it; the container's own default is nowhere in its environment.
+        **({"SAGEMAKER_PROGRAM": contract.program} if contract.program != _DEFAULT_PROGRAM else {}),
     }
 
 
@@ -165,15 +174,15 @@ def _workers(environment: Mapping[str, str], cores: int, *, multi_model: bool) -
     if multi_model:
         return 1  # `mme-ts.properties`: one worker for each model
     if _has_model_variables(environment):
-        return _count(environment, _MAX_WORKERS, 1)
+        return count(environment, _MAX_WORKERS, 1)
     named = "SAGEMAKER_MODEL_SERVER_WORKERS"
-    return _count(environment, named, _count(environment, "TS_DEFAULT_WORKERS_PER_MODEL", max(cores, 1)))
+    return count(environment, named, count(environment, "TS_DEFAULT_WORKERS_PER_MODEL", max(cores, 1)))
 
 
 def _timeout_seconds(environment: Mapping[str, str], *, multi_model: bool) -> int:
     if _has_model_variables(environment) and not multi_model:
-        return _count(environment, _MODEL_TIMEOUT, 60)
-    return _count(environment, "TS_DEFAULT_RESPONSE_TIMEOUT", _DEFAULT_TIMEOUT_SECONDS)
+        return count(environment, _MODEL_TIMEOUT, 60)
+    return count(environment, "TS_DEFAULT_RESPONSE_TIMEOUT", _DEFAULT_TIMEOUT_SECONDS)
 
 
 def _has_model_variables(environment: Mapping[str, str]) -> bool:
@@ -189,7 +198,7 @@ def _traps(environment: Mapping[str, str], *, multi_model: bool) -> Iterator[tup
     set_ = [name for name in _MODEL_VARIABLES if name in environment]
     if set_ and len(set_) < len(_MODEL_VARIABLES):
         yield "batch-variables", ", ".join(set_)
-    if _count(environment, _BATCH_SIZE, 1) > 1:
+    if count(environment, _BATCH_SIZE, 1) > 1:
         yield "server-batching", f"{_BATCH_SIZE} is {environment[_BATCH_SIZE]}"
     if multi_model and environment.get("TS_ENABLE_MODEL_API", "").lower() != "true":
         yield "model-api-off", "SAGEMAKER_MULTI_MODEL"
@@ -198,7 +207,12 @@ def _traps(environment: Mapping[str, str], *, multi_model: bool) -> Iterator[tup
             yield "variable-not-followed", name
 
 
-def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+def count(environment: Mapping[str, str], name: str, default: int) -> int:
+    """Return the number that the variable ``name`` holds, or ``default`` where it is missing or empty.
+
+    Raises:
+        SpecError: If it is no whole number above zero.
+    """
     text = environment.get(name) or str(default)
     if not (text.isascii() and text.isdigit() and int(text)):
         raise SpecError(

@@ -34,6 +34,7 @@ class Assignment:
         name: What the model is called; ``model`` unless there are several.
         multi_model: Whether there may be several: their ``code`` folder then comes last in the import path.
         max_response_bytes: A larger answer is a trap.
+        batch_size: What the context says of batches; TorchServe's own are not imitated.
     """
 
     root: str
@@ -45,6 +46,7 @@ class Assignment:
     name: str = "model"
     multi_model: bool = False
     max_response_bytes: int = 6_553_500
+    batch_size: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import uvicorn
@@ -19,17 +19,18 @@ import uvloop
 
 from orchestrator.core.errors import ArtifactError, SpecError
 from orchestrator.core.golden import Case
-from orchestrator.serving.contract import Contract
+from orchestrator.serving.contract import Contract, is_multi_model
 from orchestrator.serving.front.access import guarded, local
 from orchestrator.serving.front.app import App
 from orchestrator.serving.front.listening import is_loopback, listening
 from orchestrator.serving.front.log import Log
 from orchestrator.serving.front.metrics import Metrics
 from orchestrator.serving.front.page import Page
-from orchestrator.serving.front.ports import Answered, Observer, Room
+from orchestrator.serving.front.paths import Single
+from orchestrator.serving.front.ports import Answered, Observer, Room, Workers
 from orchestrator.serving.front.protocol import protocol
 from orchestrator.serving.front.recent import Recent
-from orchestrator.serving.front.reload import Pool, Source, reloading
+from orchestrator.serving.front.reload import Source, reloading
 from orchestrator.serving.staff import House, Served, Staff
 
 DRAIN_SECONDS = 25
@@ -156,6 +157,7 @@ class _Serving:
         self._listener = listener
         self._on_ready = on_ready
         self._stop = asyncio.Event()
+        self._server: _Server | None = None
 
     async def serve(self, served: Served | None) -> None:
         """Serve ``served``, or whatever the source makes if that is ``None``."""
@@ -165,32 +167,43 @@ class _Serving:
         recent = Recent()
         log = Log(as_json=self._options.as_json)
         watching = _Everybody(log, recent)
+        work = asyncio.create_task(self._work(served, recent, watching))
+        work.add_done_callback(lambda _: self._stop.set())
+        await self._stop.wait()
+        if self._server is None:
+            work.cancel()
+        else:
+            self._server.should_exit = True
+            _on_signals(lambda: setattr(self._server, "force_exit", True))
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+
+    async def _work(self, served: Served | None, recent: Recent, watching: "_Everybody") -> None:
         async with (
             Staff(self._options.house, watching) as staff,
-            self._workers(staff, served, watching) as workers,
+            self._workers(staff, served, watching) as (workers, models),
         ):
             metrics = Metrics(staff.look)
             watching.add(metrics)
-            if await self._has_loaded(workers):
-                await self._answer(workers, staff, [metrics, *self._page(staff, recent)], watching)
+            rooms = [metrics, *self._page(staff, recent), models]
+            await self._answer(workers, staff, rooms, watching)
 
-    def _workers(
+    @contextlib.asynccontextmanager
+    async def _workers(
         self, staff: Staff, served: Served | None, observer: Observer
-    ) -> contextlib.AbstractAsyncContextManager[Pool]:
-        if served is not None:
-            return staff.pool(served)
-        return reloading(self._options.source, staff.pool, observer)
-
-    async def _has_loaded(self, workers: Pool) -> bool:
-        """Wait for the first worker; return `False` if asked to stop before."""
-        loading, stopping = asyncio.create_task(workers.first()), asyncio.create_task(self._stop.wait())
-        await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if loading.done():
-            await loading
-            return True
-        loading.cancel()
-        return False
+    ) -> AsyncIterator[tuple[Workers, Room]]:
+        """Yield who answers, as soon as somebody does, and the room that tells of models."""
+        if served is None:
+            async with reloading(self._options.source, staff.pool, observer) as changing:
+                await changing.first()
+                yield changing, Single(changing, staff.contract, staff.look)
+        elif is_multi_model(served.environment):
+            async with staff.models(served) as models:
+                yield models, models
+        else:
+            async with staff.pool(served) as pool:
+                await pool.first()
+                yield pool, Single(pool, staff.contract, staff.look)
 
     def _page(self, staff: Staff, recent: Recent) -> Iterator[Room]:
         """Yield the page for developers where only they can see it: it shows tracebacks."""
@@ -198,20 +211,18 @@ class _Serving:
             options, facts = self._options, _facts(self._options.house, staff.contract)
             yield Page(recent, staff.look, cases=options.cases, atol=options.atol, facts=facts)
 
-    async def _answer(self, workers: Pool, staff: Staff, rooms: Sequence[Room], observer: Observer) -> None:
+    async def _answer(
+        self, workers: Workers, staff: Staff, rooms: Sequence[Room], observer: Observer
+    ) -> None:
         """Open the doors until asked to stop, then until no request is in flight, or until asked again."""
         address, port = self._listener.getsockname()[:2]
         host, token = self._options.host, self._options.token
-        access = local(host, address, token) if is_loopback(self._listener) else guarded(token or "")
+        is_local = is_loopback(self._listener)
+        access = local(host, address, token) if is_local else guarded(token or "")
         app = App(workers, staff.contract, access=access, rooms=rooms, observers=[observer])
         ready = Ready(host, port, os.getpid(), staff.contract.workers)
-        server = _Server(_config(app, observer), lambda: self._on_ready(ready))
-        serving = asyncio.create_task(server.serve(sockets=[self._listener]))
-        serving.add_done_callback(lambda _: self._stop.set())
-        await self._stop.wait()
-        server.should_exit = True
-        _on_signals(lambda: setattr(server, "force_exit", True))
-        await serving
+        self._server = _Server(_config(app, observer), lambda: self._on_ready(ready))
+        await self._server.serve(sockets=[self._listener])
 
 
 def _facts(house: House, contract: Contract) -> dict[str, object]:

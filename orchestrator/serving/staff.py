@@ -10,23 +10,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from orchestrator.core.errors import SpecError
 from orchestrator.serving.contract import (
     CODE_FOLDER,
     Contract,
     Fidelity,
+    count,
     worker_environment,
 )
 from orchestrator.serving.contract import read as contract_of
 from orchestrator.serving.front import environments
 from orchestrator.serving.front.batches import Batching
 from orchestrator.serving.front.folders import ModelFolder, linked
+from orchestrator.serving.front.models import Models
 from orchestrator.serving.front.pool import Pool, Site, running
 from orchestrator.serving.front.ports import Observer, Situation
 from orchestrator.serving.front.spawning import Origin, Spawner, preload, spawning
 from orchestrator.serving.messages import Assignment
 from orchestrator.serving.traps import refused
 
+MODEL_MEMORY_MB = "ORCHESTRATOR_MODEL_MEMORY_MB"
+"""The variable that limits the memory of all models of a multi-model server; without it there is no limit."""
+
 _REQUIREMENTS = "requirements.txt"
+_MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +150,24 @@ class Staff:
         )
 
     @contextlib.asynccontextmanager
+    async def models(self, served: Served) -> AsyncIterator[Models]:
+        """Yield the models of a multi-model container, none of which is loaded yet.
+
+        Raises:
+            SpecError: See `read`.
+        """
+        contract = self._contract = self.read(served)
+
+        def start(name: str, folder: Path) -> contextlib.AbstractAsyncContextManager[Pool]:
+            return self.model(ModelFolder.of(folder), name, served, contract)
+
+        limit = served.environment.get(MODEL_MEMORY_MB)
+        max_bytes = None if limit is None else count(served.environment, MODEL_MEMORY_MB, 1) * _MEGABYTE
+        base = served.folder
+        async with Models(start, contract, self._observer, base=base, max_memory_bytes=max_bytes) as models:
+            yield models
+
+    @contextlib.asynccontextmanager
     async def pool(self, served: Served) -> AsyncIterator[Pool]:
         """Yield workers for ``served``, of which the first may still have to load its model.
 
@@ -151,6 +176,10 @@ class Staff:
             SpecError: See `read`.
         """
         contract = self.read(served)
+        if contract.multi_model:
+            raise SpecError(
+                "several models cannot be reloaded", hint="leave out --reload: models are loaded by the API"
+            )
         model = ModelFolder.of(served.folder)
         if model.is_nested:
             self._report("one-root-folder", f"'{model.folder.name}/'")
@@ -187,6 +216,7 @@ class Staff:
                     name=name,
                     multi_model=contract.multi_model,
                     max_response_bytes=contract.max_response_bytes,
+                    batch_size=contract.container_batch_size,
                 )
                 site = Site(assignment, batching=batching if batching.max_size > 1 else None)
                 async with running(site, contract, spawner, self._observer) as pool:

@@ -228,6 +228,8 @@ def test_a_model_that_takes_too_long_to_load_is_given_up(tmp_path: Path) -> None
     assert dict(caught.value.details)["error"] == "TimeoutError: it has not loaded within 0.05 seconds"
 
 
+# A worker's parent starts workers; what has started that is the server.
+KILL_SERVER = "os.kill(int(open(f'/proc/{os.getppid()}/stat').read().split()[3]), signal.SIGKILL)"
 DEADLY = "\n        import os\n        import signal\n        {call}\n"
 
 
@@ -235,6 +237,7 @@ DEADLY = "\n        import os\n        import signal\n        {call}\n"
 @pytest.mark.parametrize(
     ("call", "message", "state"),
     [
+        (KILL_SERVER, "the model cannot be loaded", "error"),
         ("os.kill(os.getppid(), signal.SIGKILL)", "the model cannot be loaded", "error"),
         ("os._exit(3)", "the model cannot be loaded", "error"),
     ],
@@ -304,7 +307,7 @@ def test_an_archive_that_cannot_be_written_is_named_by_the_path_that_was_asked_f
 
 @pytest.mark.slow
 def test_a_model_that_takes_its_endpoint_down_with_a_golden_case_is_found_out(tmp_path: Path) -> None:
-    deadly = DEADLY.format(call="os.kill(os.getppid(), signal.SIGKILL)")
+    deadly = DEADLY.format(call=KILL_SERVER)
     net = NET.replace("def forward(self, image):\n", f"def forward(self, image):{deadly}")
     with pytest.raises(ArtifactError, match="no answer to golden case 'owl'"):
         package(write_project(tmp_path / "project", net), PACKAGING, str(tmp_path / "model.tar.gz"), [OWL])

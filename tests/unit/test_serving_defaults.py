@@ -76,9 +76,7 @@ def test_without_an_entry_point_the_only_model_file_is_served(load: Loading, nam
 
 @pytest.mark.parametrize("names", [(), ("a.pt", "b.pth"), ("folder.pt/file",)])
 def test_no_model_file_or_more_than_one_is_an_error(load: Loading, names: tuple[str, ...]) -> None:
-    with pytest.raises(
-        ValueError, match="Exactly one .pth or .pt file is required for PyTorch models: "
-    ) as caught:
+    with pytest.raises(ValueError, match=r"Exactly one .* file is required") as caught:
         load(dict.fromkeys(names, "") | {"code/other.py": ""})
 
     assert all((name in str(caught.value)) == ("/" not in name) for name in names)

@@ -59,6 +59,7 @@ class Head:
             RefusedError: If the body would be encoded otherwise than in chunks.
         """
         self._size += len(name) + len(value)
+        value = value.rstrip(b" \t")  # the parser leaves what follows a value to us: RFC 9112, section 5.1
         lower = name.lower()
         self._headers.append((lower, value))
         self._spelt.append((name, value))

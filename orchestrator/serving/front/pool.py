@@ -113,8 +113,15 @@ class Pool:
         Raises:
             LoadError: If one has failed before.
         """
-        if self._is_exact:
-            return
+        if not self._is_exact:
+            await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until the first worker has loaded the model, in every fidelity.
+
+        Raises:
+            LoadError: If one has failed before.
+        """
         await self._settled.wait()
         if self._failure is not None:
             raise self._failure

@@ -56,19 +56,26 @@ class Worker:
         channel: Connected to it.
         ended: Has a result when the process has ended.
         kill: Ends the process and its group at once; does nothing if it has ended.
+        confirms: Tells whether what has started the process still runs; without it a worker does not stay.
 
     Attributes:
         served: How many requests it has been given.
     """
 
     def __init__(
-        self, pid: int, channel: Channel, ended: "asyncio.Future[ExitCode]", kill: Callable[[], None]
+        self,
+        pid: int,
+        channel: Channel,
+        ended: "asyncio.Future[ExitCode]",
+        kill: Callable[[], None],
+        confirms: Callable[[], Awaitable[bool]],
     ) -> None:
         self.pid = pid
         self.served = 0
         self._channel = channel
         self._ended = ended
         self._kill = kill
+        self._confirms = confirms
         self._is_killed = False
         self._is_idle = False
         # A process that user code has forked may hold the socket open after the worker itself has ended.
@@ -109,6 +116,9 @@ class Worker:
             self.kill()
             return Failed("user code has written to the worker's own socket while loading the model", "")
         self._channel.rest()
+        # User code may have ended what has started it, which takes a while to be gone.
+        if isinstance(outcome, Loaded) and not await self._confirms():
+            return Failed("the process that starts workers was ended while the model loaded", "")
         self._is_idle = isinstance(outcome, Loaded)
         return outcome
 

@@ -18,9 +18,11 @@ _JSON = "application/json"
 _RUNTIMES = ("python", "python3", "LSP")
 # A name goes into an order to the spawner, which reads no message over 64 KiB, and into answers.
 _NAME_CHARACTERS = 1024
-# `ArchiveUtils.VALID_URL_PATTERN` of TorchServe, which would fetch from there: any code from anywhere.
-_REMOTE = re.compile(r"(file?|https?)://.*", re.IGNORECASE | re.DOTALL)
-# The default for the query is 100. With JSON, where the field is left out, it is this, by a slip of TorchServe's.
+# What TorchServe would fetch an archive from: any code from anywhere. Here nothing is fetched.
+# Its pattern for what is a URL at all has a slip, and what only that one knows is not allowed.
+_REMOTE = re.compile(r"(file|https?)://.*", re.IGNORECASE | re.DOTALL)
+_DISALLOWED = re.compile(r"fil://.*", re.IGNORECASE | re.DOTALL)
+# The default for the query is 100. With JSON it is this, by a slip of TorchServe's.
 _JSON_BATCH_DELAY = -10_000
 _BATCH_DELAY = 100
 
@@ -101,6 +103,9 @@ def _check_url(url: str) -> None:
     if ".." in url:
         message = f"Relative path is not allowed in url: {url}"
         raise RefusedError(404, "ModelNotFoundException", message)
+    if _DISALLOWED.fullmatch(url):
+        message = f"Given URL {url} does not match any allowed URL(s)"
+        raise RefusedError(404, "ModelNotFoundException", message)
     if _REMOTE.fullmatch(url):
         raise RefusedError(400, "DownloadArchiveException", f"Failed to download archive from: {url}")
 
@@ -125,7 +130,9 @@ def _from_json(body: bytes) -> Mapping[str, str]:
     if not isinstance(content, dict):
         was = _token(content)
         raise _syntax(f"java.lang.IllegalStateException: Expected BEGIN_OBJECT but was {was}")
-    wanted = {name: content[name] for name in ("url", "model_name", "runtime") if content.get(name) is not None}
+    wanted = {
+        name: content[name] for name in ("url", "model_name", "runtime") if content.get(name) is not None
+    }
     return {name: _text(name, value) for name, value in wanted.items()}
 
 

@@ -1,8 +1,8 @@
 """What a request for a path other than ``/ping`` asks of TorchServe: a pure reading of path and method.
 
-The order of the rules is that of TorchServe 0.12's chain of handlers, inference before management (in the jar:
-`InferenceRequestHandler`, then `ManagementRequestHandler`), and each was measured there. Workflows are not
-here: a container has none.
+The order of the rules is that of TorchServe 0.12's chain of handlers, inference before management (in the
+jar: `InferenceRequestHandler`, then `ManagementRequestHandler`), and each was measured there. Workflows are
+not here: a container has none.
 """
 
 from collections.abc import Sequence
@@ -19,23 +19,23 @@ class Inference:
     """A model is to answer.
 
     Attributes:
-        name: Of the model; empty stands for the one that was loaded at the start.
+        name: Of the model; ``None`` is the one that the query or the form names.
         version: ``None`` is the default one.
         headers: TorchServe adds them to those of the client.
         keeps_query: Whether the fields of the query become inputs.
+        has_default: Whether no name, or an empty one, stands for the model that was loaded at the start.
     """
 
-    name: str
+    name: str | None
     version: str | None = None
     headers: Headers = ()
     keeps_query: bool = True
+    has_default: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """An OpenAPI document is asked for: of the model called ``name``, or of the server if that is ``None``."""
-
-    name: str | None = None
+    """An OpenAPI document of the server is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,9 @@ class Readiness:
     name: str
 
 
+INVOCATION = Inference(None, has_default=True)
+"""What ``/invocations`` is."""
+
 Route = Inference | Description | Collection | Member | Readiness
 
 
@@ -71,13 +74,13 @@ def read(asked: Asked) -> Route | None:
 
     >>> from orchestrator.serving.messages import Request
     >>> read(Asked("POST", "/models/a/invoke", "", Request((), b"", "1")))
-    Inference(name='a', version=None, headers=(), keeps_query=True)
+    Inference(name='a', version=None, headers=(), keeps_query=True, has_default=True)
     """
     segments = [] if asked.path == "/" else asked.path.split("/")
     if not segments or segments == ["", "api-description"]:
         return Description() if segments or asked.method == "OPTIONS" else None
     if segments == ["", "invocations"]:
-        return Inference("")
+        return INVOCATION
     return _torchserve(segments) or _kserve(segments)
 
 
@@ -85,23 +88,28 @@ def _torchserve(segments: Sequence[str]) -> Route | None:
     match segments:
         case [_, "predictions" | "explanations" as kind, name, *more]:
             return _prediction(name, more, is_explained=kind == "explanations")
-        case [_, "models", name, "invoke"]:
-            return Inference(name)
-        case [_, "models", "predict"] | [_, "models", _, _]:
-            # Looks like an inference to TorchServe, which then finds no such endpoint.
-            return None
-        case [_, "models"]:
-            return Collection()
-        case [_, "models", name]:
-            return Member(name)
-        case [_, "models", name, version, "set-default"]:
-            return Member(name, version)
+        case [_, "models", *rest]:
+            return _models(rest)
         case [_, "ping" | "invocations" | "predictions" | "explanations", *_]:
             return None
         case [_, name, "predict"]:
             return Inference(name)
         case [_, name, version, "predict"]:
             return Inference(name, version)
+    return None
+
+
+def _models(rest: Sequence[str]) -> Route | None:
+    match rest:
+        case []:
+            return Collection()
+        case [name, "invoke"]:
+            return Inference(name, has_default=True)
+        # Looks like an inference to TorchServe, which then finds no such endpoint.
+        case [name] if name != "predict":
+            return Member(name)
+        case [name, version, "set-default"]:
+            return Member(name, version)
     return None
 
 

@@ -128,7 +128,7 @@ class Spawner:
             raise
         finally:
             theirs.close()
-        return Worker(pid, channel, ended, lambda: helper.kill(pid))
+        return Worker(pid, channel, ended, lambda: helper.kill(pid), helper.confirms)
 
     async def close(self) -> None:
         """End the helper process, and with it the workers that are left."""
@@ -145,6 +145,7 @@ class _Helper:
         self._orders = orders
         self._numbers = count()
         self._births: dict[int, asyncio.Future[_Child]] = {}
+        self._asked: dict[int, asyncio.Future[bool]] = {}
         self._living: dict[int, asyncio.Future[ExitCode]] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(orders, self._read)
@@ -170,6 +171,17 @@ class _Helper:
         socket.send_fds(self._orders, [json.dumps(order).encode()], [channel.fileno()])
         self._births[number] = born
         return await born
+
+    async def confirms(self) -> bool:
+        """Tell whether the process runs: one that has been killed may take its time to be gone."""
+        number = next(self._numbers)
+        asked: asyncio.Future[bool] = self._loop.create_future()
+        try:
+            self._orders.send(json.dumps({"confirm": number}).encode())
+        except OSError:
+            return False
+        self._asked[number] = asked
+        return await asked
 
     def kill(self, pid: int) -> None:
         """Have the worker's process group killed, unless it has ended."""
@@ -212,6 +224,10 @@ class _Helper:
                 born = self._births.pop(number)
                 if not born.cancelled():
                     born.set_exception(OSError(error))
+            case {"confirmed": int(number)}:
+                asked = self._asked.pop(number)
+                if not asked.done():
+                    asked.set_result(True)
             case {"ended": int(pid), "code": int(code)}:
                 self._living.pop(pid).set_result(code)
 
@@ -227,8 +243,12 @@ class _Helper:
                 born.set_exception(OSError("the process that starts workers has ended"))
         for ended in self._living.values():
             ended.set_result(None)
+        for asked in self._asked.values():
+            if not asked.done():
+                asked.set_result(False)
         self._births.clear()
         self._living.clear()
+        self._asked.clear()
 
 
 async def _spawn(origin: Origin, descriptor: int) -> Process:

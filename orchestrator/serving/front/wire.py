@@ -4,6 +4,7 @@ ASGI has no place for a reason phrase. Here it is one more key, ``reason``, of t
 response; a server that does not know it leaves it out.
 """
 
+import functools
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -12,8 +13,8 @@ from orchestrator.serving.messages import Headers, Response
 
 RawHeaders = list[tuple[bytes, bytes]]
 
-MAX_REASON = 1000
-"""How long a reason phrase may be: clients give up at a status line of 64 KiB, and proxies far earlier."""
+MAX_REASON = 60_000
+"""How long a reason phrase may be: Python's client gives up at a status line of 64 KiB."""
 
 _UNCACHED = [
     (b"Pragma", b"no-cache"),
@@ -36,7 +37,7 @@ _FORBIDDEN = re.compile(r"[\0\v\f\r\n]")
 # A status line is one line of printable ASCII.
 _NOT_PRINTABLE = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
 
-_OK, _NO_CONTENT, _RESET_CONTENT, _NOT_MODIFIED = 200, 204, 205, 304
+_CONTINUE, _OK, _NO_CONTENT, _RESET_CONTENT, _NOT_MODIFIED = 100, 200, 204, 205, 304
 _BODYLESS = frozenset({_RESET_CONTENT, _NOT_MODIFIED})
 
 
@@ -54,6 +55,7 @@ def fields(headers: Headers, identity: str) -> RawHeaders:
     return [*written, (b"x-request-id", identity.encode()), *_UNCACHED]
 
 
+@functools.lru_cache(maxsize=256)  # the same few come again and again
 def _field(name: str, value: str) -> tuple[bytes, bytes]:
     if not _NAME.fullmatch(name) or _FORBIDDEN.search(value):
         raise UnwritableError(name)
@@ -83,8 +85,8 @@ def has_body(method: str, status: int) -> bool:
 
 
 def has_length(status: int) -> bool:
-    """Tell whether the head may give a body's length."""
-    return status >= _OK and status != _NO_CONTENT
+    """Tell whether the head may give a body's length. Netty takes numbers below 100 for any other status."""
+    return not _CONTINUE <= status < _OK and status != _NO_CONTENT
 
 
 def _phrase(status: int) -> bytes:

@@ -102,7 +102,10 @@ def _inputs(request: Request, declared: str) -> tuple[list[_Input], bool]:
     inputs = list(_of_query(request.query)) if request.query else []
     boundary = multipart.boundary(declared)
     if boundary is not None:
-        parts = multipart.parts(request.body, boundary)
+        try:
+            parts = list(multipart.parts(request.body, boundary))
+        except ValueError as error:
+            raise FormError(str(error)) from error
         return [*inputs, *((name, kind, bytearray(value)) for name, kind, value in parts)], True
     media_type = declared.partition(";")[0]
     if media_type.lower() == _URLENCODED:

@@ -85,11 +85,11 @@ class Context:
 
     __module__ = "ts.context"
 
-    def __init__(self, model_dir: str, model_name: str = "model") -> None:
+    def __init__(self, model_dir: str, model_name: str = "model", batch_size: int = 1) -> None:
         self._system_properties: dict[str, Any] = {
             "model_dir": model_dir,
             "gpu_id": None,
-            "batch_size": 1,
+            "batch_size": batch_size,
             **_SERVER,
         }
         self.model_name = model_name

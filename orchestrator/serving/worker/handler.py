@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from orchestrator.serving import answers
@@ -64,7 +64,12 @@ class Handler:
         """
         defaults = Defaults(allow_pickle=assignment.fidelity is Fidelity.EXACT)
         functions = functions_of(assignment.module, defaults)
-        handler = cls(assignment, functions, defaults, Context(assignment.model_dir, assignment.name))
+        handler = cls(
+            assignment,
+            functions,
+            defaults,
+            Context(assignment.model_dir, assignment.name, assignment.batch_size),
+        )
         traps = list(noticing.in_archive(assignment, functions))
         handler._refuse(traps)
         before = noticing.listing(Path(assignment.folder))
@@ -100,13 +105,24 @@ class Handler:
             return [self.answer(requests[0])]
         return self._stacker.answer_all(requests)
 
-    @property
+    @cached_property
     def is_stackable(self) -> bool:
-        """Whether several requests may share one call of `predict_fn`."""
+        """Whether several requests may share one call of `predict_fn`.
+
+        Not if any function may look at the context, of which there is one, or keep it since the model was
+        loaded; nor where a trap that the container's own `input_fn` meets has to fail its request.
+        """
         functions = self._functions
+        may_look = (
+            *(functions.model_fn, functions.pre_model_fn, functions.model_warmup_fn),
+            *(functions.input_fn, functions.predict_fn),
+        )
+        is_strict = self._assignment.fidelity is Fidelity.STRICT
         try:
-            return functions.transform_fn is None and not (
-                functions.input_fn.takes_context or functions.predict_fn.takes_context
+            return (
+                functions.transform_fn is None
+                and (functions.input_fn.is_own or not is_strict)
+                and not any(function.takes_context for function in may_look if function is not None)
             )
         except (TypeError, ValueError):
             return False  # what cannot be asked for its parameters cannot be called either

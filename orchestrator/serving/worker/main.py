@@ -29,13 +29,13 @@ def main(descriptor: int, assignment: Assignment) -> int:
     channel = socket.socket(fileno=descriptor)
     channel.set_inheritable(False)
     threading.Thread(target=_end_with, args=(channel,), daemon=True).start()
-    with channel.makefile("rwb") as stream:
+    # The server may end while this process writes; nobody is left to be told.
+    gone = contextlib.suppress(BrokenPipeError, ConnectionResetError, frames.BrokenFrameError)
+    with gone, channel.makefile("rwb") as stream:
         handler = _load(assignment, stream)
         if handler is None:
             return 1
-        # The server may end while this process writes an answer; nobody is left to be told.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError, frames.BrokenFrameError):
-            _answer_all(handler, stream)
+        _answer_all(handler, stream)
     return 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 _FORM_DATA = "multipart/form-data"
 _PARAMETER = re.compile(r';\s*([^=;\s]+)\s*=\s*("[^"]*"|[^;]*)')
 _FILE = "application/octet-stream"
+_CONTROL = bytes(range(0x21)) + b"\x7f"
 
 Part = tuple[str, str, bytes]
 """Name, media type, content. A field that is no file has no media type."""
@@ -25,20 +26,24 @@ def boundary(content_type: str) -> bytes | None:
 
 
 def parts(body: bytes, separator: bytes) -> Iterator[Part]:
-    """Yield the parts of ``body``; what is cut short or has no name is left out."""
+    """Yield the parts of ``body``; what is cut short is left out.
+
+    Raises:
+        ValueError: If a part has no name.
+    """
     delimiter = b"\r\n--" + separator
-    # The first delimiter may be the very start.
+    if not body.lstrip(_CONTROL).startswith(b"--" + separator):
+        return  # Netty looks for the first delimiter at the very start, and nowhere else.
     _, *pieces = (b"\r\n" + body).split(delimiter)
     for piece in pieces[:-1] if pieces and not pieces[-1].startswith(b"--") else pieces:
         if piece.startswith(b"--"):
             return
         head, found, content = piece.partition(b"\r\n\r\n")
-        part = _part(head.decode(errors="replace"), content) if found else None
-        if part is not None:
-            yield part
+        if found:
+            yield _part(head.decode(errors="replace"), content)
 
 
-def _part(head: str, content: bytes) -> Part | None:
+def _part(head: str, content: bytes) -> Part:
     fields = {}
     for line in head.split("\r\n"):
         name, _, value = line.partition(":")
@@ -48,6 +53,6 @@ def _part(head: str, content: bytes) -> Part | None:
         for name, value in _PARAMETER.findall(fields.get("content-disposition", ""))
     }
     if "name" not in parameters:
-        return None
+        raise ValueError("a part without a name")
     kind = fields.get("content-type", _FILE).partition(";")[0] if "filename" in parameters else ""
     return parameters["name"], kind, content

@@ -93,6 +93,8 @@ class Nursery:
                 return self._fork(number, Birth(descriptors[0], assignment))
             case {"kill": int(pid)} if pid in self._children:
                 _kill(pid)
+            case {"confirm": int(number)}:
+                self._say({"confirmed": number})
         return None
 
     def _fork(self, number: int, birth: Birth) -> Birth | None:
