@@ -46,6 +46,7 @@ bench: $(STAMP)  ## the figures of docs/benchmarks.md, as ratios measured in one
 
 conformance: $(STAMP)  ## ask the real toolkit again what it answers, and compare with what is recorded
 	$(BIN)/python -m tests.conformance.recording
+	$(BIN)/python -m tests.conformance.models
 
 fuzz: $(STAMP)  ## the fuzzers, fifty times as long as in the tests
 	ORCHESTRATOR_FUZZ=50 $(BIN)/pytest --numprocesses 2 tests/security -k fuzz

@@ -1,7 +1,8 @@
 """What `local-serve` serves: the project, a folder or an archive, as something that can be built again.
 
-Each is a `Source` of `orchestrator.serving.front.reload`: what it builds lies in a folder of its own, so that
-the state that serves keeps its files, and a worker of it can be started again, while the next one is made.
+Each is a `Source` of `orchestrator.serving.preparing.reload`: what it builds lies in a folder of its own, so
+that the state that serves keeps its files, and a worker of it can be started again, while the next one is
+made.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from orchestrator.core.manifest import File
 from orchestrator.core.ports import Archives
 from orchestrator.core.revision import CONTAINER_ENVIRONMENT
 from orchestrator.core.spec import Spec
-from orchestrator.serving.front.reload import Source
+from orchestrator.serving.preparing.reload import Source
 from orchestrator.serving.staff import InPlace, Served
 from orchestrator.usecases.build import build
 

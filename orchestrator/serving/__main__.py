@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from orchestrator.core.errors import OrchestratorError, PortInUseError, SpecError
-from orchestrator.serving.front.process import LoadError
+from orchestrator.serving.crew.process import LoadError
 from orchestrator.serving.server import Options, Ready, run
 from orchestrator.serving.staff import House, InPlace
 

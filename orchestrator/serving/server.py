@@ -19,19 +19,19 @@ import uvloop
 
 from orchestrator.core.errors import ArtifactError, SpecError
 from orchestrator.core.golden import Case
+from orchestrator.serving.catalogue.paths import Single
 from orchestrator.serving.contract import Contract, is_multi_model
 from orchestrator.serving.front.access import guarded, local
 from orchestrator.serving.front.app import App
 from orchestrator.serving.front.listening import is_loopback, listening
-from orchestrator.serving.front.log import Log
-from orchestrator.serving.front.metrics import Metrics
-from orchestrator.serving.front.page import Page
-from orchestrator.serving.front.paths import Single
-from orchestrator.serving.front.ports import Answered, Observer, Room, Workers
 from orchestrator.serving.front.protocol import protocol
-from orchestrator.serving.front.recent import Recent
-from orchestrator.serving.front.reload import Source, reloading
+from orchestrator.serving.ports import Answered, Observer, Room, Workers
+from orchestrator.serving.preparing.reload import Source, reloading
 from orchestrator.serving.staff import House, Served, Staff
+from orchestrator.serving.watching.log import Log
+from orchestrator.serving.watching.metrics import Metrics
+from orchestrator.serving.watching.page import Page
+from orchestrator.serving.watching.recent import Recent
 
 DRAIN_SECONDS = 25
 """How long requests in flight may take after SIGTERM; SageMaker sends SIGKILL after 30 s."""

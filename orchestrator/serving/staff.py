@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from orchestrator.core.errors import SpecError
+from orchestrator.serving.catalogue.models import Models
 from orchestrator.serving.contract import (
     CODE_FOLDER,
     Contract,
@@ -19,14 +20,13 @@ from orchestrator.serving.contract import (
     worker_environment,
 )
 from orchestrator.serving.contract import read as contract_of
-from orchestrator.serving.front import environments
-from orchestrator.serving.front.batches import Batching
-from orchestrator.serving.front.folders import ModelFolder, linked
-from orchestrator.serving.front.models import Models
-from orchestrator.serving.front.pool import Pool, Site, running
-from orchestrator.serving.front.ports import Observer, Situation
-from orchestrator.serving.front.spawning import Origin, Spawner, preload, spawning
+from orchestrator.serving.crew.batches import Batching
+from orchestrator.serving.crew.pool import Pool, Site, running
+from orchestrator.serving.crew.spawning import Origin, Spawner, preload, spawning
 from orchestrator.serving.messages import Assignment
+from orchestrator.serving.ports import Observer, Situation
+from orchestrator.serving.preparing import environments
+from orchestrator.serving.preparing.folders import ModelFolder, linked
 from orchestrator.serving.traps import refused
 
 MODEL_MEMORY_MB = "ORCHESTRATOR_MODEL_MEMORY_MB"

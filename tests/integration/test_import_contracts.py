@@ -25,9 +25,17 @@ PLANTED = {
         "orchestrator/adapters/clock.py",
         "import torch",
     ),
-    "the server and what runs beside user code share messages only": (
-        "orchestrator/serving/front/line.py",
+    "the server imports nothing that runs beside user code": (
+        "orchestrator/serving/crew/line.py",
         "import orchestrator.serving.worker.handler",
+    ),
+    "workers import nothing of the server": (
+        "orchestrator/serving/worker/turn.py",
+        "import orchestrator.serving.front.wire",
+    ),
+    "the server's rooms build on each other in one direction": (
+        "orchestrator/serving/front/wire.py",
+        "import orchestrator.serving.staff",
     ),
     "orchestrator and entrypoints are independent of each other": (
         "orchestrator/adapters/clock.py",

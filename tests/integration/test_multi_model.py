@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.serving.catalogue.models import Models
 from orchestrator.serving.contract import Contract, worker_environment
-from orchestrator.serving.front.models import Models
-from orchestrator.serving.front.pool import Pool, Site, running
-from orchestrator.serving.front.spawning import Origin, spawning
+from orchestrator.serving.crew.pool import Pool, Site, running
+from orchestrator.serving.crew.spawning import Origin, spawning
 from orchestrator.serving.messages import Assignment, Response
 from tests.support.catalogues import CONTRACT, Deaf, invoked, send
 from tests.support.entrypoints_samples import COMMANDED, write

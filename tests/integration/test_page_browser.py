@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from orchestrator.core.golden import Case
 from orchestrator.core.golden import Request as GoldenRequest
-from orchestrator.serving.front.ports import Situation, WorkerState
 from orchestrator.serving.messages import Request, Response
+from orchestrator.serving.ports import Situation, WorkerState
 from tests.support.browser import BROWSER, Stage, browser, served
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium: apt-get install chromium")

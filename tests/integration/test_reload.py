@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.errors import ArtifactError, SpecError
-from orchestrator.serving.front.changes import changed, marks
-from orchestrator.serving.front.ports import OnPart
-from orchestrator.serving.front.process import LoadError
-from orchestrator.serving.front.reload import Reloading, reloading
-from orchestrator.serving.front.threads import entered
+from orchestrator.serving.crew.process import LoadError
 from orchestrator.serving.messages import Part, Request, Response
+from orchestrator.serving.ports import OnPart
+from orchestrator.serving.preparing.changes import changed, marks
+from orchestrator.serving.preparing.reload import Reloading, reloading
+from orchestrator.serving.preparing.threads import entered
 from tests.support.servers import PATIENCE_SECONDS
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.serving.contract import Contract, worker_environment
-from orchestrator.serving.front.pool import Pool, Site, running
-from orchestrator.serving.front.reload import Reloading, reloading
-from orchestrator.serving.front.spawning import Origin, spawning
+from orchestrator.serving.crew.pool import Pool, Site, running
+from orchestrator.serving.crew.spawning import Origin, spawning
 from orchestrator.serving.messages import Assignment, Part, Request
+from orchestrator.serving.preparing.reload import Reloading, reloading
 from tests.support.entrypoints_samples import write
 from tests.support.servers import PATIENCE_SECONDS
 

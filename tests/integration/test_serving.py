@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.serving.front.process import LoadError
+from orchestrator.serving.crew.process import LoadError
 from orchestrator.serving.server import Options, Ready, run
 from orchestrator.serving.staff import House, InPlace
 from tests.support.entrypoints_samples import COMMANDED, ECHO, write

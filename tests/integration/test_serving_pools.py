@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from orchestrator.serving.contract import Fidelity
-from orchestrator.serving.front.batches import Batching
+from orchestrator.serving.crew.batches import Batching
 from orchestrator.serving.messages import WorkerDiedError
 from tests.support.entrypoints_samples import COMMANDED, write
 from tests.support.pools import Plan, eventually, pooling

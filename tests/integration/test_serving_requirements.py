@@ -16,11 +16,11 @@ import pytest
 
 from orchestrator.core.errors import ArtifactError, OrchestratorError
 from orchestrator.serving.contract import Contract, worker_environment
-from orchestrator.serving.front.environments import prepared
-from orchestrator.serving.front.installing import RequirementsError
-from orchestrator.serving.front.pool import Site, running
-from orchestrator.serving.front.spawning import Origin, spawning
+from orchestrator.serving.crew.pool import Site, running
+from orchestrator.serving.crew.spawning import Origin, spawning
 from orchestrator.serving.messages import Assignment, Part, Request, Response
+from orchestrator.serving.preparing.environments import prepared
+from orchestrator.serving.preparing.installing import RequirementsError
 from tests.support.entrypoints_samples import write
 from tests.support.servers import eventually, has_ended
 

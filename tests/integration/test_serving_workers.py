@@ -9,8 +9,8 @@ import pytest
 import uvloop
 
 from orchestrator.serving.contract import worker_environment
-from orchestrator.serving.front.process import LoadError
-from orchestrator.serving.front.spawning import Origin, spawning
+from orchestrator.serving.crew.process import LoadError
+from orchestrator.serving.crew.spawning import Origin, spawning
 from orchestrator.serving.messages import Part, Request, WorkerDiedError
 from tests.support.entrypoints_samples import COMMANDED, write
 from tests.support.pools import Plan, eventually, pooling, serving_from

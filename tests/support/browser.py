@@ -15,11 +15,11 @@ from orchestrator.core.golden import Case
 from orchestrator.serving import contract
 from orchestrator.serving.front.access import local
 from orchestrator.serving.front.app import App
-from orchestrator.serving.front.page import Page
-from orchestrator.serving.front.ports import OnPart, Situation
 from orchestrator.serving.front.protocol import protocol
-from orchestrator.serving.front.recent import Recent
 from orchestrator.serving.messages import Request, Response
+from orchestrator.serving.ports import OnPart, Situation
+from orchestrator.serving.watching.page import Page
+from orchestrator.serving.watching.recent import Recent
 
 BROWSER = os.environ.get("ORCHESTRATOR_BROWSER") or shutil.which("chromium")
 """Where the browser is; ``None`` if there is none."""

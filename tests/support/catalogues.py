@@ -2,17 +2,22 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from orchestrator.serving.catalogue.models import Models
 from orchestrator.serving.contract import Contract
+from orchestrator.serving.crew.process import LoadError
 from orchestrator.serving.front import targets
-from orchestrator.serving.front.ports import Answered, Asked, OnPart, Room, Workers, WorkerState
-from orchestrator.serving.front.process import LoadError
 from orchestrator.serving.messages import Part, Request, Response
+from orchestrator.serving.ports import Answered, Asked, OnPart, Room, Workers, WorkerState
 
 CONTRACT = Contract("predict.py", "application/json", workers=1, multi_model=True, model_api=True)
+
+JSON_TYPE = {"Content-Type": "application/json"}
 
 BREAKS = {
     "bad": "ValueError: broken model",
@@ -132,3 +137,34 @@ class Pools:
             yield pool
         finally:
             self.living.discard(name)
+
+
+def several(pools: Pools, base: Path, *, model_api: bool = True, limit: int | None = None) -> Models:
+    """Return a multi-model server of fake pools."""
+    contract = replace(CONTRACT, model_api=model_api)
+    return Models(pools.start, contract, Deaf(), base=base, max_memory_bytes=limit)
+
+
+def registration(name: str, url: str) -> bytes:
+    """Return the body of a ``POST /models``."""
+    return json.dumps({"model_name": name, "url": url}).encode()
+
+
+async def register(room: Room, name: str, url: str = ".") -> Response:
+    """Load a model."""
+    answer = await send(room, "POST", "/models", registration(name, url), JSON_TYPE)
+    assert answer is not None
+    return answer
+
+
+def content(answer: Response | None) -> Any:  # noqa: ANN401 - JSON
+    """Return an answer's JSON."""
+    assert answer is not None
+    return json.loads(answer.body)
+
+
+def said(answer: Response | None) -> tuple[int, str]:
+    """Return the status, and the message or the status text in the body."""
+    assert answer is not None
+    document = content(answer)
+    return answer.status, document.get("message") or document.get("status")

@@ -15,9 +15,9 @@ from orchestrator.serving.contract import Contract
 from orchestrator.serving.front.access import Access, local
 from orchestrator.serving.front.app import App
 from orchestrator.serving.front.limits import Limits
-from orchestrator.serving.front.ports import Answered, Observer, OnPart
 from orchestrator.serving.front.protocol import protocol
 from orchestrator.serving.messages import Part, Request, Response, WorkerDiedError
+from orchestrator.serving.ports import Answered, Observer, OnPart
 from tests.support.servers import PATIENCE_SECONDS, eventually
 
 CONTRACT = Contract("predict.py", "application/json", workers=1, max_request_bytes=100_000)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.serving.contract import Contract, Fidelity, worker_environment
-from orchestrator.serving.front.batches import Batching
-from orchestrator.serving.front.pool import Pool, Site, running
-from orchestrator.serving.front.ports import Answered
-from orchestrator.serving.front.spawning import Origin, Spawner, spawning
+from orchestrator.serving.crew.batches import Batching
+from orchestrator.serving.crew.pool import Pool, Site, running
+from orchestrator.serving.crew.spawning import Origin, Spawner, spawning
 from orchestrator.serving.messages import Assignment, Headers, Part, Request, Response
+from orchestrator.serving.ports import Answered
 from tests.support.servers import PATIENCE_SECONDS
 
 _PAUSE_SECONDS = 0.005

@@ -12,8 +12,8 @@ from orchestrator.serving.contract import Contract
 from orchestrator.serving.front.access import Access, guarded, local
 from orchestrator.serving.front.app import App
 from orchestrator.serving.front.call import EXTENSION
-from orchestrator.serving.front.ports import Answered, Asked, OnPart
 from orchestrator.serving.messages import Part, QueueFullError, Request, Response, WorkerDiedError
+from orchestrator.serving.ports import Answered, Asked, OnPart
 
 CONTRACT = Contract("predict.py", "application/json", workers=1, max_request_bytes=10)
 LOCAL = local("127.0.0.1", "127.0.0.1")

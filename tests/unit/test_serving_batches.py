@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from orchestrator.serving.front.batches import Batcher, Batching
-from orchestrator.serving.front.ports import OnPart
+from orchestrator.serving.crew.batches import Batcher, Batching
 from orchestrator.serving.messages import Part, QueueFullError, Request, Response, WorkerDiedError
+from orchestrator.serving.ports import OnPart
 from tests.support import loops
 
 DELAY_SECONDS = 5.0

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.serving.front.environments import default_cache
-from orchestrator.serving.front.installing import RequirementsError
+from orchestrator.serving.preparing.environments import default_cache
+from orchestrator.serving.preparing.installing import RequirementsError
 
 FILE = Path("/model/code/requirements.txt")
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from orchestrator.serving.front.line import Line
+from orchestrator.serving.crew.line import Line
 from orchestrator.serving.messages import QueueFullError, WorkerDiedError
 from tests.support import loops
 

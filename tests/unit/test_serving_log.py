@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.serving.front.log import Log, place_of
-from orchestrator.serving.front.ports import Answered
+from orchestrator.serving.ports import Answered
 from orchestrator.serving.traps import TRAPS
+from orchestrator.serving.watching.log import Log, place_of
 
 NOON = 1_767_268_800.25
 QUOTED = "the-payload"

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from orchestrator.serving.front.metrics import Metrics
-from orchestrator.serving.front.ports import Answered, Asked, Situation, WorkerState
 from orchestrator.serving.messages import Part, Request, Response
+from orchestrator.serving.ports import Answered, Asked, Situation, WorkerState
+from orchestrator.serving.watching.metrics import Metrics
 
 
 async def _no_parts(part: Part) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from orchestrator.core.golden import Case
 from orchestrator.core.golden import Request as GoldenRequest
-from orchestrator.serving.front.page import Page
-from orchestrator.serving.front.ports import Answered, Asked, Situation, WorkerState
-from orchestrator.serving.front.recent import Recent
 from orchestrator.serving.messages import Headers, Part, Request, Response
+from orchestrator.serving.ports import Answered, Asked, Situation, WorkerState
+from orchestrator.serving.watching.page import Page
+from orchestrator.serving.watching.recent import Recent
 
 BROWSER: Headers = (("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),)
 

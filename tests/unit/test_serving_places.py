@@ -2,10 +2,10 @@
 
 import asyncio
 
-from orchestrator.serving.front.places import Place
-from orchestrator.serving.front.ports import Answered
-from orchestrator.serving.front.process import Worker
+from orchestrator.serving.crew.places import Place
+from orchestrator.serving.crew.process import Worker
 from orchestrator.serving.messages import Failed, Loaded
+from orchestrator.serving.ports import Answered
 from tests.support import loops
 
 

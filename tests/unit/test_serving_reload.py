@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.serving.front.changes import marks
+from orchestrator.serving.preparing.changes import marks
 
 
 def test_what_python_and_editors_leave_beside_files_does_not_count(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.serving.front.sessions import Sessions, asked_for
+from orchestrator.serving.crew.sessions import Sessions, asked_for
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 

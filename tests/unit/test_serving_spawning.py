@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.serving.front.process import ending
-from orchestrator.serving.front.spawning import preload
+from orchestrator.serving.crew.process import ending
+from orchestrator.serving.crew.spawning import preload
 from orchestrator.serving.worker.spawner import is_shadowed
 from tests.support.entrypoints_samples import ECHO, write
 

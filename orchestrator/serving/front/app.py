@@ -14,8 +14,8 @@ from orchestrator.serving.contract import Contract
 from orchestrator.serving.front import targets, wire
 from orchestrator.serving.front.access import Access
 from orchestrator.serving.front.call import Call, ClientGoneError
-from orchestrator.serving.front.ports import Asked, Observer, Room, Workers
 from orchestrator.serving.messages import QueueFullError, Request, Response, WorkerDiedError
+from orchestrator.serving.ports import Asked, Observer, Room, Workers
 
 _PING, _INVOCATIONS = ("", "ping"), ("", "invocations")
 _MODEL = "model"

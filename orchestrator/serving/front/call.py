@@ -8,8 +8,8 @@ from starlette.types import Receive, Scope, Send
 
 from orchestrator.serving import answers
 from orchestrator.serving.front import wire
-from orchestrator.serving.front.ports import Answered
 from orchestrator.serving.messages import Headers, Part, Response
+from orchestrator.serving.ports import Answered
 
 EXTENSION = "orchestrator"
 """In ``scope["extensions"]``: ``headers`` as they were spelt, and ``begun``, by `time.perf_counter`."""

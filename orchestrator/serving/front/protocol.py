@@ -26,8 +26,8 @@ from orchestrator.serving.front.exchange import Exchange
 from orchestrator.serving.front.heads import Head, RefusedError
 from orchestrator.serving.front.limits import Limits, Watch
 from orchestrator.serving.front.outlet import Outlet
-from orchestrator.serving.front.ports import Answered, Observer
 from orchestrator.serving.messages import Response
+from orchestrator.serving.ports import Answered, Observer
 
 # How much longer than the body itself a chunked body may be: a chunk of one byte takes six.
 _CHUNKED_FACTOR = 8

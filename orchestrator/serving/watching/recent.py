@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from orchestrator.core import latency
-from orchestrator.serving.front.ports import Answered
+from orchestrator.serving.ports import Answered
 from orchestrator.serving.traps import TRAPS
 
 _SECONDS = 60
@@ -33,7 +33,7 @@ def is_inference(path: str) -> bool:
 
 
 class Recent:
-    """An `orchestrator.serving.front.ports.Observer` with a short memory.
+    """An `orchestrator.serving.ports.Observer` with a short memory.
 
     Args:
         clock: Seconds that only grow.

@@ -7,14 +7,14 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from orchestrator.serving.front import ports
-from orchestrator.serving.front.descriptions import Facts
-from orchestrator.serving.front.ports import OnPart, Situation, WorkerState
+from orchestrator.serving import ports
+from orchestrator.serving.catalogue.descriptions import Facts
 from orchestrator.serving.messages import Request, Response
+from orchestrator.serving.ports import OnPart, Situation, WorkerState
 
 
 class Pool(ports.Workers, Protocol):
-    """Workers for one model; `orchestrator.serving.front.pool.Pool` is one."""
+    """Workers for one model; `orchestrator.serving.crew.pool.Pool` is one."""
 
     @property
     def waiting(self) -> int:

@@ -8,8 +8,8 @@ not here: a container has none.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.serving.front.ports import Asked
 from orchestrator.serving.messages import Headers
+from orchestrator.serving.ports import Asked
 
 _EXPLAINED = "explain"
 

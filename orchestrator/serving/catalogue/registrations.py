@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from orchestrator.serving import answers
 from orchestrator.serving.front import targets
-from orchestrator.serving.front.ports import Asked
 from orchestrator.serving.messages import Headers, Response
+from orchestrator.serving.ports import Asked
 
 _JSON = "application/json"
 _RUNTIMES = ("python", "python3", "LSP")

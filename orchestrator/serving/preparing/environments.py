@@ -5,7 +5,7 @@ serves, and exits if pip fails (``sagemaker_inference/model_server.py``). On som
 change an installation that is used for other things, so pip writes to a virtual environment which sees the
 packages of this process behind its own: what they satisfy is not fetched again. It is kept for later starts.
 
-Knows the disk; what pip reads and writes is `orchestrator.serving.front.installing`'s.
+Knows the disk; what pip reads and writes is `orchestrator.serving.preparing.installing`'s.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.core.errors import ArtifactError, OrchestratorError
-from orchestrator.serving.front import installing
-from orchestrator.serving.front.installing import Say
+from orchestrator.serving.preparing import installing
+from orchestrator.serving.preparing.installing import Say
 
 UNUSED_SECONDS = 30 * 24 * 3600
 """How long an environment is kept that nobody uses; counted from its last start."""

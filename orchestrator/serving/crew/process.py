@@ -13,9 +13,9 @@ from typing import Any
 
 from orchestrator.core.errors import ArtifactError
 from orchestrator.serving import messages
-from orchestrator.serving.front.channel import ENDED, Channel
-from orchestrator.serving.front.ports import OnPart
+from orchestrator.serving.crew.channel import ENDED, Channel
 from orchestrator.serving.messages import Failed, Loaded, Part, Request, Response, WorkerDiedError
+from orchestrator.serving.ports import OnPart
 
 ExitCode = int | None
 """What `subprocess` calls a return code; ``None`` if nobody is left who could tell."""

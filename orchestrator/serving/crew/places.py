@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
-from orchestrator.serving.front.ports import Observer, WorkerState
-from orchestrator.serving.front.process import Worker, ending
+from orchestrator.serving.crew.process import Worker, ending
 from orchestrator.serving.messages import Failed, Loaded
+from orchestrator.serving.ports import Observer, WorkerState
 
 # TorchServe's `WorkerThread.BACK_OFF`, in seconds, as far as it is ever reached.
 _PAUSES = (0, 1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144)

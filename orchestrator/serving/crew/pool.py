@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.serving.contract import TIME_LIMIT_SECONDS, Contract, Fidelity
-from orchestrator.serving.front.batches import Batcher, Batching
-from orchestrator.serving.front.line import Line
-from orchestrator.serving.front.places import Place
-from orchestrator.serving.front.ports import Observer, OnPart, WorkerState
-from orchestrator.serving.front.process import LoadError, Worker
-from orchestrator.serving.front.sessions import NEW_SESSION, Sessions, asked_for
-from orchestrator.serving.front.spawning import Spawner
+from orchestrator.serving.crew.batches import Batcher, Batching
+from orchestrator.serving.crew.line import Line
+from orchestrator.serving.crew.places import Place
+from orchestrator.serving.crew.process import LoadError, Worker
+from orchestrator.serving.crew.sessions import NEW_SESSION, Sessions, asked_for
+from orchestrator.serving.crew.spawning import Spawner
 from orchestrator.serving.messages import (
     Assignment,
     Failed,
@@ -25,6 +24,7 @@ from orchestrator.serving.messages import (
     Response,
     WorkerDiedError,
 )
+from orchestrator.serving.ports import Observer, OnPart, WorkerState
 from orchestrator.serving.traps import TRAPS
 
 

@@ -11,9 +11,8 @@ from typing import Protocol, assert_never
 from urllib.parse import parse_qsl
 
 from orchestrator.serving import answers
-from orchestrator.serving.contract import Contract
-from orchestrator.serving.front import registrations, routes, targets, wire
-from orchestrator.serving.front.descriptions import (
+from orchestrator.serving.catalogue import registrations, routes
+from orchestrator.serving.catalogue.descriptions import (
     VERSION,
     Facts,
     description,
@@ -21,9 +20,11 @@ from orchestrator.serving.front.descriptions import (
     model_document,
     server_document,
 )
-from orchestrator.serving.front.ports import Asked, OnPart, Situation, Workers
-from orchestrator.serving.front.registrations import RefusedError
+from orchestrator.serving.catalogue.registrations import RefusedError
+from orchestrator.serving.contract import Contract
+from orchestrator.serving.front import targets, wire
 from orchestrator.serving.messages import QueueFullError, Request, Response, WorkerDiedError
+from orchestrator.serving.ports import Asked, OnPart, Situation, Workers
 
 MODEL = "model"
 """What the container calls a model that is alone."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol, TextIO
 
-from orchestrator.serving.front.ports import Answered
+from orchestrator.serving.ports import Answered
 from orchestrator.serving.traps import TRAPS
 
 _SHOWN_CHARACTERS = 500
@@ -46,7 +46,7 @@ class _Form(Protocol):
 
 
 class Log:
-    """An `orchestrator.serving.front.ports.Observer` that writes lines.
+    """An `orchestrator.serving.ports.Observer` that writes lines.
 
     A trap is explained when it is met first; after that the lines of answers only name it.
 

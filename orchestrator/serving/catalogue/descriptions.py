@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.serving.contract import Contract
-from orchestrator.serving.front.ports import Situation, WorkerState
+from orchestrator.serving.ports import Situation, WorkerState
 
 VERSION = "1.0"
 """Of every model: the toolkit has no manifest that could name another."""

@@ -35,9 +35,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from orchestrator.serving.front.ports import Answered, Asked, OnPart, Situation
-from orchestrator.serving.front.recent import is_inference
 from orchestrator.serving.messages import Response
+from orchestrator.serving.ports import Answered, Asked, OnPart, Situation
+from orchestrator.serving.watching.recent import is_inference
 
 _PATH = "/metrics"
 _FIRST_OK, _FIRST_REDIRECT, _FIRST_4XX, _FIRST_5XX = 200, 300, 400, 500

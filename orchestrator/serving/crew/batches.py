@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from orchestrator.serving.front.ports import OnPart
 from orchestrator.serving.messages import Part, QueueFullError, Request, Response, WorkerDiedError
+from orchestrator.serving.ports import OnPart
 
 WorkerT = TypeVar("WorkerT")
 

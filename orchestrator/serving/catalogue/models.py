@@ -16,15 +16,15 @@ from typing import Self
 
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.serving import answers
+from orchestrator.serving.catalogue import registrations
+from orchestrator.serving.catalogue.descriptions import VERSION, Facts
+from orchestrator.serving.catalogue.paths import Paths, Shown
+from orchestrator.serving.catalogue.registrations import RefusedError, Registration
+from orchestrator.serving.catalogue.tenants import Pool, Tenant, proportional_bytes
 from orchestrator.serving.contract import Contract
-from orchestrator.serving.front import registrations
-from orchestrator.serving.front.descriptions import VERSION, Facts
-from orchestrator.serving.front.paths import Paths, Shown
-from orchestrator.serving.front.ports import Asked, Observer, OnPart, Situation
-from orchestrator.serving.front.process import LoadError, ending
-from orchestrator.serving.front.registrations import RefusedError, Registration
-from orchestrator.serving.front.tenants import Pool, Tenant, proportional_bytes
+from orchestrator.serving.crew.process import LoadError, ending
 from orchestrator.serving.messages import Request, Response
+from orchestrator.serving.ports import Asked, Observer, OnPart, Situation
 
 # What a worker says of itself, and what is said of one that was killed; 137 is a shell's number for SIGKILL.
 _NO_MEMORY = re.compile(

@@ -13,9 +13,9 @@ from dataclasses import asdict
 from importlib import resources
 
 from orchestrator.core.golden import Case
-from orchestrator.serving.front.ports import Asked, OnPart, Situation
-from orchestrator.serving.front.recent import Recent
 from orchestrator.serving.messages import Headers, Response
+from orchestrator.serving.ports import Asked, OnPart, Situation
+from orchestrator.serving.watching.recent import Recent
 
 # In this order: each uses functions of those before it.
 _SCRIPTS = ("page_parts.js", "page_answer.js", "page_form.js", "page_live.js")

@@ -18,11 +18,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.serving.contract import TIME_LIMIT_SECONDS
-from orchestrator.serving.front.changes import Marks, changed, marks
-from orchestrator.serving.front.ports import Observer, OnPart, Workers
-from orchestrator.serving.front.process import LoadError
-from orchestrator.serving.front.threads import entered
+from orchestrator.serving.crew.process import LoadError
 from orchestrator.serving.messages import Request, Response
+from orchestrator.serving.ports import Observer, OnPart, Workers
+from orchestrator.serving.preparing.changes import Marks, changed, marks
+from orchestrator.serving.preparing.threads import entered
 
 _NAMED_FILES = 3
 

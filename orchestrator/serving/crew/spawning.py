@@ -17,8 +17,8 @@ from pathlib import Path
 
 from orchestrator.serving import messages
 from orchestrator.serving.contract import CODE_FOLDER
-from orchestrator.serving.front.channel import Channel
-from orchestrator.serving.front.process import ExitCode, Worker, finished
+from orchestrator.serving.crew.channel import Channel
+from orchestrator.serving.crew.process import ExitCode, Worker, finished
 from orchestrator.serving.messages import Assignment
 
 _STDERR = 2

@@ -1,0 +1,1 @@
+"""The models' API of the container, and TorchServe's other paths."""
