@@ -197,21 +197,22 @@ def _tensor(name: str, value: object, spec: Input) -> torch.Tensor:
         return _shared(_whole(name, numbers, spec.dtype))
     if numbers.dtype.kind == "b":
         raise InferenceError(_BAD_REQUEST, f"input '{name}' holds booleans, not numbers")
-    too_large = InferenceError(
-        _BAD_REQUEST, f"input '{name}' has a number that is too large for {spec.dtype}"
-    )
     try:
         with np.errstate(over="raise"):
             exact = numbers.astype(np.float64 if dtype is torch.float64 else np.float32, copy=False)
     except FloatingPointError:
-        raise too_large from None
+        raise _too_large(name, spec) from None
     tensor = _shared(exact)
     if tensor.dtype is dtype:
         return tensor
     half = tensor.to(dtype)
     if not torch.isfinite(half).all() and np.isfinite(exact).all():
-        raise too_large
+        raise _too_large(name, spec)
     return half
+
+
+def _too_large(name: str, spec: Input) -> InferenceError:
+    return InferenceError(_BAD_REQUEST, f"input '{name}' has a number that is too large for {spec.dtype}")
 
 
 def _shared(numbers: npt.NDArray[Any]) -> torch.Tensor:
