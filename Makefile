@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 .PHONY: help setup check test demo bench conformance fuzz clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## create .venv and install the project with all it needs
 
@@ -42,6 +42,7 @@ bench: $(STAMP)  ## the figures of docs/benchmarks.md, as ratios measured in one
 	$(BIN)/python -m tests.benchmarks.packing
 	$(BIN)/python -m tests.benchmarks.serving
 	$(BIN)/python -m tests.benchmarks.serving_footprint
+	$(BIN)/python -m tests.benchmarks.serving_reload
 	$(BIN)/python -m tests.benchmarks.serving_soak
 
 conformance: $(STAMP)  ## ask the real toolkit again what it answers, and compare with what is recorded
@@ -49,7 +50,7 @@ conformance: $(STAMP)  ## ask the real toolkit again what it answers, and compar
 	$(BIN)/python -m tests.conformance.models
 
 fuzz: $(STAMP)  ## the fuzzers, fifty times as long as in the tests
-	ORCHESTRATOR_FUZZ=50 $(BIN)/pytest --numprocesses 2 tests/security -k fuzz
+	ORCHESTRATOR_FUZZ=50 $(BIN)/pytest --numprocesses 2 -o faulthandler_timeout=14400 tests/security -k fuzz
 
 clean:  ## remove what was installed and built
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -15,6 +15,7 @@ from orchestrator.cli.terminal import Terminal
 from orchestrator.core.spec import BATCH_DELAY_MS, BATCH_SIZE
 from orchestrator.serving import server
 from orchestrator.serving.contract import Fidelity, bind_port
+from orchestrator.serving.crew.process import LoadError
 from orchestrator.serving.staff import House
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -164,7 +165,14 @@ def command(options: Options, target: str | None, **choices: Any) -> None:  # no
     )
     if spec is not None:
         serving = replace(serving, cases=wiring.golden_cases(spec), atol=spec.golden.atol)
-    server.run(serving, lambda ready: _announce(terminal, ready))
+    try:
+        has_served = server.run(serving, lambda ready: _announce(terminal, ready))
+    except LoadError as error:
+        # It names the folder that was served, which may have been a temporary one.
+        place = target if spec is None else spec.root
+        raise LoadError(str(place), error.error, error.traceback) from error
+    if not has_served:
+        raise click.Abort
 
 
 def _announce(terminal: Terminal, ready: server.Ready) -> None:

@@ -53,7 +53,7 @@ def source(
         if reload:
             raise SpecError(f"'{target}' cannot be watched", hint="leave out --reload, or serve a file")
         return Artifact(options, target, variables)
-    if Path(target).is_dir():
+    if target and Path(target).is_dir():
         folder = Path(target)
         return WatchedFolder(folder, variables) if reload else InPlace(folder, {**os.environ, **variables})
     if not Path(target).is_file():
@@ -92,6 +92,7 @@ class Project:
         self._options = options
         self._terminal = terminal
         self._variables = variables
+        self._warned: set[str] = set()
         self._packaging = replace(packaging, archives=Remembering(packaging.archives))
 
     def watched(self) -> Collection[Path]:
@@ -117,7 +118,8 @@ class Project:
             _temporary() as folder,
             build(spec, self._packaging, TerminalTransfer(self._terminal)) as made,
         ):
-            self._terminal.warn(made.warnings)
+            self._terminal.warn([warning for warning in made.warnings if warning not in self._warned])
+            self._warned.update(made.warnings)
             wiring.stage(made, str(folder / "model"))
             own = {**CONTAINER_ENVIRONMENT, **dict(spec.serving.variables)}
             yield Served(folder / "model", {**os.environ, **own, **self._variables})

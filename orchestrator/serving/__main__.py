@@ -57,7 +57,7 @@ def _options(arguments: Sequence[str]) -> Options:
         source=InPlace(parsed.model_dir, dict(os.environ)),
         host=parsed.host,
         port=parsed.port,
-        token=os.environ.get("ORCHESTRATOR_TOKEN"),
+        token=os.environ.get("ORCHESTRATOR_TOKEN") or None,
         house=house,
         exit_with_stdin=parsed.exit_with_stdin,
     )

@@ -81,7 +81,7 @@ class Ready:
     workers: int
 
 
-def run(options: Options, on_ready: Callable[[Ready], None]) -> None:
+def run(options: Options, on_ready: Callable[[Ready], None]) -> bool:
     """Serve until SIGTERM or SIGINT, then let requests in flight finish and return.
 
     Needs the main thread, which is where signals arrive. stdout is left alone; stderr gets one line for each
@@ -91,12 +91,16 @@ def run(options: Options, on_ready: Callable[[Ready], None]) -> None:
         options: What to serve, and where.
         on_ready: Is called once, when requests are answered.
 
+    Returns:
+        Whether they ever were: not if a signal came before.
+
     Raises:
         PortInUseError: If somebody else listens on the port.
-        SpecError: If the address cannot be listened on or needs a token, or the environment has an impossible
-            number; in strict fidelity for each trap in it.
+        SpecError: If the address cannot be listened on or needs a token, the token cannot be sent, or the
+            environment has an impossible number; in strict fidelity for each trap in it.
         ArtifactError: If there is no such folder; a `LoadError` if the model does not load.
     """
+    _check_token(options.token)
     with listening(options.host, options.port) as listener, contextlib.ExitStack() as built:
         if options.token is None and not is_loopback(listener):
             raise SpecError(
@@ -110,7 +114,17 @@ def run(options: Options, on_ready: Callable[[Ready], None]) -> None:
                 f"there is no model folder '{served.folder}'", hint="name the folder of an extracted archive"
             )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_Serving(options, listener, on_ready).serve(served))
+            return runner.run(_Serving(options, listener, on_ready).serve(served))
+
+
+def _check_token(token: str | None) -> None:
+    """Refuse a token that everybody knows, such as that of an unset variable, or that nobody can send."""
+    if token is not None and not (token.isascii() and token.isprintable() and token.strip() == token != ""):
+        raise SpecError(
+            "the token is empty" if not token.strip() else "the token cannot be sent",
+            details=[("rule", "printable ASCII, without a blank at either end")],
+            hint="python -c 'import secrets; print(secrets.token_urlsafe())'          makes one",
+        )
 
 
 class _Everybody:
@@ -159,8 +173,8 @@ class _Serving:
         self._stop = asyncio.Event()
         self._server: _Server | None = None
 
-    async def serve(self, served: Served | None) -> None:
-        """Serve ``served``, or whatever the source makes if that is ``None``."""
+    async def serve(self, served: Served | None) -> bool:
+        """Serve ``served``, or what the source makes if that is ``None``; tell whether it came to that."""
         _on_signals(self._stop.set)
         if self._options.exit_with_stdin:
             _stop_with_stdin(self._stop)
@@ -177,6 +191,7 @@ class _Serving:
             _on_signals(lambda: setattr(self._server, "force_exit", True))
         with contextlib.suppress(asyncio.CancelledError):
             await work
+        return self._server is not None and self._server.started
 
     async def _work(self, served: Served | None, recent: Recent, watching: "_Everybody") -> None:
         async with (

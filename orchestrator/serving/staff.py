@@ -5,6 +5,7 @@ a reload, or one model of several, does not pay for importing torch again.
 """
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -235,15 +236,17 @@ class Staff:
     async def _spawner(self, origin: Origin) -> AsyncIterator[Spawner]:
         """Yield the spawner for ``origin``; it is kept until one for another origin is wanted."""
         shared = next((known for known in self._shared if known.origin == origin), None)
+        unused: list[_Shared] = []
         if shared is None:
-            for unused in [known for known in self._shared if not known.users]:
-                self._shared.remove(unused)
-                await unused.open.aclose()
+            unused = [known for known in self._shared if not known.users]
             open_ = contextlib.AsyncExitStack()
+            # No process is started yet, so nothing else happens before the new one is known.
             shared = _Shared(origin, await open_.enter_async_context(spawning(origin)), open_)
-            self._shared.append(shared)
+            self._shared = [known for known in self._shared if known.users] + [shared]
         shared.users += 1
         try:
+            for known in unused:
+                await known.open.aclose()
             yield shared.spawner
         finally:
             shared.users -= 1
@@ -253,9 +256,10 @@ class Staff:
         if contract.multi_model and listed.is_file():
             # Fixed paths: the toolkit looks at /opt/ml/model/code, where no model of several lies.
             self._report("requirements-ignored", f"'{CODE_FOLDER}/{_REQUIREMENTS}'")
-        wanted = listed if self._house.installs and not contract.multi_model else Path("/nonexistent")
+        if contract.multi_model or not self._house.installs:
+            return Path(sys.executable)
         cache = self._house.cache or environments.default_cache(served.environment)
-        return await environments.prepared(wanted, cache, served.environment, self._say)
+        return await environments.prepared(listed, cache, served.environment, self._say)
 
     def _say(self, line: str) -> None:
         self._observer.happened("installing", text=line)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.golden import Case, problem
@@ -15,6 +16,8 @@ SHARE = 0.7
 """Of what a server can take at most: busy, with room for a burst."""
 
 _WARM_UP_SECONDS = 1.0
+_TOKEN = "set ORCHESTRATOR_TOKEN, or --token, to that of the server"  # noqa: S105 - says where it belongs
+_LOOK = "look at the server's own output; name the right path in the URL if it is another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +111,12 @@ def _pace(loads: Sequence[Load], cases: Sequence[Case], wanted: Wanted) -> Pace:
 
 def _check(load: Load, cases: Sequence[Case], atol: float) -> None:
     for case in cases:
-        if wrong := problem(case, load.ask(case.request), atol=atol):
+        answer = load.ask(case.request)
+        if wrong := problem(case, answer, atol=atol):
             raise OrchestratorError(
                 f"'{load.url}' gives a wrong answer to '{case.name}'",
                 details=[("wrong", wrong), ("rule", "only right answers are worth the time they take")],
-                hint="look at the server's own output; name the right path in the URL if it is another",
+                hint=_TOKEN if answer.status == HTTPStatus.UNAUTHORIZED else _LOOK,
             )
 
 

@@ -64,6 +64,15 @@ def ours(model_dir: Path, variables: Mapping[str, str] | None = None) -> Iterato
 
 
 @contextlib.contextmanager
+def reloading(model_dir: Path) -> Iterator[Serving]:
+    """Serve a folder, and each change of it."""
+    port = free_port()
+    command = [sys.executable, "-m", "orchestrator", "local-serve", str(model_dir), "--reload"]
+    with _started([*command, "--workers", str(WORKERS), "--port", str(port)], port, {}) as serving:
+        yield serving
+
+
+@contextlib.contextmanager
 def real(toolkit_: Path, model_dir: Path, program: str) -> Iterator[Serving]:
     """Serve with the code of the real container."""
     variables = {"SAGEMAKER_PROGRAM": program, "SAGEMAKER_MODEL_SERVER_WORKERS": str(WORKERS)}

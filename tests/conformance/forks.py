@@ -50,7 +50,12 @@ class Forks:
         """Serve ``model`` with one worker on a free port; end the server on the way out."""
         said = model.parent / "said"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOR_CONTAINERS)}
-        variables = {**kept, "SAGEMAKER_MODEL_SERVER_WORKERS": "1", **environment}
+        variables = {
+            **kept,
+            "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
+            "TMPDIR": str(model.parent),
+            **environment,
+        }
         order = {"said": str(said), "environment": variables, "arguments": [str(model), "--port", "0"]}
         with self._lock:
             self._orders.write(json.dumps(order) + "\n")

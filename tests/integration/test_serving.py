@@ -321,6 +321,12 @@ def test_what_user_code_prints_is_logged_and_breaks_nothing(server: ServingProce
     assert len(server.stdout.seen) == 1
 
 
+def test_what_user_code_logs_from_info_on_is_in_the_log_as_in_the_container(tmp_path: Path) -> None:
+    source = "import logging\ndef model_fn(model_dir): logging.getLogger('mine').info('the model is here')\n"
+    with serving(write(tmp_path / "model", source + STAGES)) as server:
+        eventually(server.stderr.holds("the model is here"), "the line that was logged")
+
+
 def test_every_answer_is_one_line_of_the_log(server: ServingProcess) -> None:
     server.ask("/ping")
     server.command("raise", "no good")

@@ -27,11 +27,12 @@ from tests.support.servers import eventually, has_ended
 PING = "orchestrator_test_ping"
 # Installs NAME==VERSION as a module, or does what the name says; the real pip takes a second to start.
 STAND_IN_PIP = """
-import os, pathlib, signal, sys, sysconfig
+import os, pathlib, signal, sys, sysconfig, tempfile
 
 assert sys.argv[1:-1] == ["install", "-r"]
 for name in pathlib.Path(sys.argv[-1]).read_text().split():
     if name == "hang":
+        pathlib.Path(os.environ["TOLD"] + ".folder").write_text(tempfile.mkdtemp())
         pathlib.Path(os.environ["TOLD"]).write_text(str(os.getpid()))
         while True:
             signal.pause()
@@ -332,6 +333,7 @@ def test_cancelling_ends_pip_and_leaves_nothing(site: Installation) -> None:
     asyncio.run(cancelled())
     assert has_ended(int(site.told.read_text()))
     assert site.kept == []
+    assert not Path(Path(f"{site.told}.folder").read_text()).exists()
 
 
 def test_an_environment_that_was_not_used_for_a_month_is_removed_by_an_install(

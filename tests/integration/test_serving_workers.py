@@ -11,7 +11,7 @@ import uvloop
 from orchestrator.serving.contract import worker_environment
 from orchestrator.serving.crew.process import LoadError
 from orchestrator.serving.crew.spawning import Origin, spawning
-from orchestrator.serving.messages import Part, Request, WorkerDiedError
+from orchestrator.serving.messages import Assignment, Part, Request, WorkerDiedError
 from tests.support.entrypoints_samples import COMMANDED, write
 from tests.support.pools import Plan, eventually, pooling, serving_from
 from tests.support.servers import Gate, has_ended
@@ -71,6 +71,29 @@ def test_workers_are_forked_from_one_process_that_pools_can_share(model_dir: Pat
             assert helper is not None
             assert not has_ended(helper)
         assert has_ended(helper)
+
+    uvloop.run(test())
+
+
+def test_a_spawner_that_is_still_importing_is_not_waited_for(
+    model_dir: Path, gate: Gate, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.py").write_text(f"open({gate.path!r}).read()")
+    environment = worker_environment({**os.environ, "PYTHONPATH": str(tmp_path)}, Plan().contract(), cores=1)
+    folder = str(model_dir)
+
+    async def test() -> None:
+        async with spawning(Origin(environment, preload=("slow",))) as spawner:
+            starting = asyncio.create_task(spawner.start(Assignment(folder, folder, folder, "predict")))
+            await asyncio.to_thread(gate.meet)
+            helper = spawner.pid
+            assert helper is not None
+            starting.cancel()
+            await asyncio.wait({starting})
+            # It gives workers two seconds, and would be given three itself.
+            async with asyncio.timeout(1.5):
+                await spawner.close()
+            assert has_ended(helper)
 
     uvloop.run(test())
 

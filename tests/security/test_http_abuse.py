@@ -153,11 +153,18 @@ def test_another_protocol_that_is_offered_is_not_taken(patient: Front) -> None:
     headers = b"Connection: Upgrade", b"Upgrade: websocket"
     answer = reply(patient.exchange(request(b"GET", b"/ping", *headers) + HIDDEN))
     assert (answer.status, answer.headers["connection"]) == (200, "close")
-    assert (
-        refused(patient.exchange(request(b"POST", b"/invocations", *headers, body=b"x") + HIDDEN)).status
-        == 400
-    )
     assert refused(patient.exchange(request(b"CONNECT", b"evil.example:80"))).status in {400, 404, 500}
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
+def test_a_body_is_read_whole_where_another_protocol_is_offered(patient: Front, protocol: bytes) -> None:
+    headers = b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: " + protocol, b"HTTP2-Settings: AAEAAEAAAAIA"
+    for rest in (b"", HIDDEN):
+        answer = reply(patient.exchange(request(b"POST", b"/invocations", *headers, body=b"a\r\nb") + rest))
+        assert (answer.status, answer.body, answer.headers["connection"]) == (200, b"a\r\nb", "close")
+    assert dict(patient.workers.asked[-1].headers)["Upgrade"] == protocol.decode()
+    chunked = request(b"POST", b"/invocations", *headers, b"Transfer-Encoding: chunked")
+    assert reply(patient.exchange(chunked + b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n" + HIDDEN)).body == b"abc"
 
 
 def test_trailers_are_nobodys(patient: Front) -> None:

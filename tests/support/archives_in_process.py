@@ -95,13 +95,14 @@ def header(headers: Headers, name: str) -> str | None:
 def loading(folder: Path) -> Iterator[Loading]:
     """Give something that loads archives below ``folder``; on the way out, undo what `enter` has done."""
     path, modules, inherited = list(sys.path), dict(sys.modules), os.environ.get("PYTHONPATH")
-    place = Path.cwd()
+    place, arguments = Path.cwd(), sys.argv
     root = folder / "root"
     root.mkdir()
     try:
         yield Loading(root)
     finally:
         os.chdir(place)
+        sys.argv = arguments
         sys.path[:] = path
         sys.path_importer_cache.clear()
         for name in set(sys.modules) - set(modules):

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -135,24 +136,26 @@ def serving(
     """Start a server on a free port, with one worker unless told otherwise, and end it on the way out."""
     variables = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", **os.environ, **(environment or {})}
     command = [sys.executable, "-m", "orchestrator.serving", str(model_dir), "--port", "0", *arguments]
-    process = subprocess.Popen(
-        command,
-        env=variables,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    server = ServingProcess(process)
-    try:
-        yield server
-    finally:
-        process.kill()
-        process.wait()
-        server.stdin.close()
-        # The streams end when the last worker has, for it has inherited them.
-        server.stdout.close()
-        server.stderr.close()
+    # One that is killed leaves its folders.
+    with tempfile.TemporaryDirectory(prefix="orchestrator-") as temporary:
+        process = subprocess.Popen(
+            command,
+            env={**variables, "TMPDIR": temporary},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        server = ServingProcess(process)
+        try:
+            yield server
+        finally:
+            process.kill()
+            process.wait()
+            server.stdin.close()
+            # The streams end when the last worker has, for it has inherited them.
+            server.stdout.close()
+            server.stderr.close()
 
 
 class Gate:

@@ -43,6 +43,13 @@ def ignore(_: Pace) -> None:
     pass
 
 
+def test_a_server_that_wants_a_token_is_not_said_to_be_at_another_path() -> None:
+    load = FakeLoad(answer=Response(401, b"{}"))
+    with pytest.raises(OrchestratorError) as caught:
+        bench(load, [RIGHT], Wanted(2, 10), ignore)
+    assert "--token" in str(caught.value.hint)
+
+
 def test_the_answer_is_checked_before_there_is_any_load() -> None:
     load = FakeLoad(answer=Response(200, b'{"label": "cat"}'))
     with pytest.raises(OrchestratorError, match=r"gives a wrong answer to 'right\.json'") as caught:

@@ -1,8 +1,13 @@
 """Who may ask."""
 
+from pathlib import Path
+
 import pytest
 
+from orchestrator.core.errors import SpecError
+from orchestrator.serving import server
 from orchestrator.serving.front.access import Access, guarded, local
+from orchestrator.serving.staff import InPlace
 
 LOCAL = local("127.0.0.1", "127.0.0.1")
 
@@ -116,3 +121,13 @@ def test_a_local_server_may_have_a_token_too() -> None:
 
 def test_the_rules_do_not_hold_the_token_itself() -> None:
     assert "s3cret-token" not in repr(guarded("s3cret-token"))
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [("", "is empty"), ("  ", "is empty"), ("caf\u00e9", "cannot be sent"), (" s3cret", "cannot be sent")],
+)
+def test_a_token_that_everybody_knows_or_nobody_can_send_is_refused(token: str, said: str) -> None:
+    options = server.Options(InPlace(Path(), {}), host="0.0.0.0", port=0, token=token)  # noqa: S104 - refused before
+    with pytest.raises(SpecError, match=f"the token {said}"):
+        server.run(options, lambda _: None)

@@ -58,6 +58,23 @@ def test_the_working_folder_is_the_real_model_folder(load: Loading) -> None:
     assert Path.cwd() == load.root.resolve()
 
 
+def test_an_entry_point_that_parses_arguments_when_imported_ends_as_in_the_container(load: Loading) -> None:
+    parsing = (
+        "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--epochs', default=1)\n"
+    )
+
+    with pytest.raises(SystemExit, match="2"):
+        load(f"{parsing}parser.parse_args()\n{ECHO}")
+
+
+def test_arguments_are_those_of_the_containers_worker(load: Loading) -> None:
+    load(ECHO)
+
+    program, *arguments = sys.argv
+    assert Path(program).name == "model_service_worker.py"
+    assert arguments[:-1] == ["--sock-type", "unix", "--sock-name", "/tmp/.ts.sock.9000", "--metrics-config"]  # noqa: S108 - a word, and no file
+
+
 @pytest.mark.parametrize(
     ("files", "module"),
     [

@@ -215,8 +215,10 @@ class Batcher(Generic[WorkerT]):
         batch.task = asyncio.current_task()
         try:
             answers = await self._answers(worker, batch)
-        except asyncio.CancelledError:
-            _tell(batch, [_ending() for _ in batch.items])
+        except BaseException as error:
+            # Whoever waits is told of everything, also of a mistake of our own.
+            is_end = isinstance(error, asyncio.CancelledError)
+            _tell(batch, [_ending() if is_end else WorkerDiedError(repr(error)) for _ in batch.items])
             raise
         finally:
             batch.task = None
@@ -229,7 +231,12 @@ class Batcher(Generic[WorkerT]):
         full: asyncio.Future[_Batch] = asyncio.get_running_loop().create_future()
         self._open.append(full)
         due = self._waiting[0].came + self._batching.max_delay_seconds
-        await asyncio.wait({full}, timeout=max(due - asyncio.get_running_loop().time(), 0))
+        try:
+            await asyncio.wait({full}, timeout=max(due - asyncio.get_running_loop().time(), 0))
+        except asyncio.CancelledError:
+            if full.done():  # it was cut at the same moment, and is nobody's else
+                _tell(full.result(), [_ending() for _ in full.result().items])
+            raise
         if not full.done():
             self._open.remove(full)
             full.set_result(self._cut())

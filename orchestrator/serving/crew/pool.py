@@ -190,7 +190,8 @@ class Pool:
                 requests,
                 heard,
                 max_bytes=contract.max_response_bytes,
-                timeout_seconds=contract.response_timeout_seconds,
+                # What cannot be stacked, or is being compared, is answered one by one.
+                timeout_seconds=contract.response_timeout_seconds * len(requests),
             )
         except WorkerDiedError as error:
             text = f"worker {worker.pid} gave no answer: {error}"

@@ -38,9 +38,9 @@ class LoadError(ArtifactError):
         traceback: All of it; empty if the worker ended without one.
     """
 
-    def __init__(self, model_dir: Path, error: str, traceback: str = "") -> None:
+    def __init__(self, place: Path | str, error: str, traceback: str = "") -> None:
         super().__init__(
-            f"the model in '{model_dir}' does not load",
+            f"the model in '{place}' does not load",
             details=[("error", error)],
             hint="fix the entry point or the model, then package it again",
         )

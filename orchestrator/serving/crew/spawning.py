@@ -157,7 +157,7 @@ class _Helper:
         ours.settimeout(0)
         try:
             return cls(await _spawn(origin, theirs.fileno()), ours)
-        except OSError:
+        except BaseException:
             ours.close()
             raise
         finally:
@@ -190,13 +190,20 @@ class _Helper:
             self._orders.send(json.dumps({"kill": pid}).encode())
 
     async def end(self) -> None:
+        if self._births:
+            # It may import for seconds yet, and then start a worker whose folder is gone.
+            self._kill()
         self._lose()
         try:
             async with asyncio.timeout(_GRACE_SECONDS):
                 await self.process.wait()
         except TimeoutError:
-            self.process.kill()
+            self._kill()
             await self.process.wait()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
 
     def _read(self) -> None:
         while self.is_alive:

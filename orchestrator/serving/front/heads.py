@@ -13,6 +13,7 @@ _ASGI = {"version": "3.0", "spec_version": "2.4"}
 _OLD, _NEW = "1.0", "1.1"
 _CONTINUE = b"100-continue"
 _READ = frozenset({b"host", b"expect", b"transfer-encoding"})
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class RefusedError(Exception):
@@ -42,11 +43,9 @@ class Head:
         return bool(self._expectation)
 
     @property
-    def has_body(self) -> bool:
-        """Whether a body follows."""
-        return self._is_chunked or any(
-            name == b"content-length" and int(value) for name, value in self._headers
-        )
+    def framing(self) -> list[tuple[bytes, bytes]]:
+        """The headers that say how long the body is."""
+        return [field for field in self._headers if field[0] in _FRAMING]
 
     def take_target(self, piece: bytes) -> None:
         """Add to the target."""

@@ -21,7 +21,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from orchestrator.serving import answers
-from orchestrator.serving.front import wire
+from orchestrator.serving.front import offers, wire
 from orchestrator.serving.front.exchange import Exchange
 from orchestrator.serving.front.heads import Head, RefusedError
 from orchestrator.serving.front.limits import Limits, Watch
@@ -58,9 +58,8 @@ class Connection(asyncio.Protocol):
         self._arriving: Exchange | None = None
         self._waiting: deque[Exchange] = deque()
         self._refusal: Response | None = None
-        self._in_head = False
         self._reads = True
-        self._is_stopping = False
+        self._in_head = self._is_stopping = False
         self._received = self._discarded = 0
         self._head = Head(self.limits)
 
@@ -94,12 +93,8 @@ class Connection(asyncio.Protocol):
             return
         state = self._arriving, self._head, self._in_head
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Answered as if no other protocol had been asked for; what follows may be of that protocol.
-            (self._waiting[-1] if self._waiting else cast("Exchange", self._answering)).keeps_alive = False
-            self._parser = None
-        except httptools.HttpParserError as error:
+            self._feed(self._parser, data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:  # the latter for CONNECT
             cause = error.__context__
             self._refuse(cause.answer if isinstance(cause, RefusedError) else answers.invalid_message())
         else:
@@ -144,9 +139,8 @@ class Connection(asyncio.Protocol):
         """Have the request answered, or put it behind those that are not answered yet."""
         parser = cast("httptools.HttpRequestParser", self._parser)
         scope = self._head.scope(parser.get_method().decode(), parser.get_http_version())
-        if parser.should_upgrade() and self._head.has_body:
-            # The parser would take the body for the beginning of the other protocol.
-            raise RefusedError(answers.invalid_message())
+        if parser.should_upgrade():
+            return  # See `_feed`.
         self._in_head = False
         self._received = 0
         exchange = Exchange(scope, self, keeps_alive=parser.should_keep_alive(), expects=self._head.expects)
@@ -209,6 +203,15 @@ class Connection(asyncio.Protocol):
 
     # --- the rest ---
 
+    def _feed(self, parser: httptools.HttpRequestParser, data: bytes) -> None:
+        """Have ``data`` parsed, and a request that offers another protocol as the last, which offers none."""
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._parser = offers.declining_parser(self)
+            self._parser.feed_data(offers.declining_head(parser.get_method(), self._head.framing))
+            self._parser.feed_data(data[offer.args[0] :])
+
     def _begin(self, exchange: Exchange) -> None:
         self._answering = exchange
         exchange.begin(self._app, self._tasks)
@@ -262,8 +265,7 @@ class Connection(asyncio.Protocol):
 
     def _write_refusal(self, answer: Response) -> None:
         identity = str(uuid.uuid4())
-        content = wire.last(answer, identity)
-        self.write(content)
+        self.write(wire.last(answer, identity))
         answered = Answered(identity, "-", "-", answer.status, 0.0, 0.0, 0, len(answer.body))
         for observer in self.observers:
             observer.answered(answered)

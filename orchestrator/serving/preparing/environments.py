@@ -17,6 +17,7 @@ import importlib.util
 import os
 import shutil
 import site
+import stat
 import sys
 import time
 import venv
@@ -71,7 +72,7 @@ async def prepared(requirements: Path, cache: Path, environment: Mapping[str, st
     content = _read(requirements)
     if not installing.asks(content):
         return Path(sys.executable)
-    place = cache / _digest(requirements, content)
+    place = cache / _digest(requirements, content, environment)
     if python := _complete(place):
         return python
     if importlib.util.find_spec("pip") is None:
@@ -101,11 +102,12 @@ def _read(requirements: Path) -> bytes:
         ) from error
 
 
-def _digest(requirements: Path, content: bytes) -> str:
+def _digest(requirements: Path, content: bytes, environment: Mapping[str, str]) -> str:
     """Name an environment by all that decides what pip would do, as far as this machine knows it."""
     digest = hashlib.sha256()
     distributions = [path.name for layer in _layers() for path in sorted(layer.glob("*-info"))]
-    for part in (sys.version, sys.executable, *map(str, _layers()), *distributions):
+    told = [f"{name}={value}" for name, value in sorted(environment.items()) if name.startswith("PIP_")]
+    for part in (sys.version, sys.executable, *map(str, _layers()), *distributions, *told):
         digest.update(part.encode() + b"\0")
     for text in installing.texts(requirements, content):
         digest.update(hashlib.sha256(text).digest())
@@ -146,7 +148,15 @@ async def _locked(place: Path) -> AsyncIterator[None]:
 
 
 def _lock_file(place: Path) -> IO[str]:
-    place.parent.mkdir(parents=True, exist_ok=True)
+    """Open the lock of ``place``, in a folder that is this user's own: what lies there is run.
+
+    Raises:
+        OSError: If it cannot be made, or somebody else owns it or may write there.
+    """
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = place.parent.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(errno.EPERM, "others can write there")
     return place.with_suffix(".lock").open("a")
 
 

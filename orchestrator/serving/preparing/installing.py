@@ -9,8 +9,9 @@ import errno
 import os
 import re
 import signal
+import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.core.errors import ArtifactError
@@ -93,9 +94,18 @@ async def install(python: Path, requirements: Path, environment: Mapping[str, st
     Raises:
         RequirementsError: If pip fails.
     """
+    # A pip that is killed leaves what it has downloaded and unpacked.
+    with tempfile.TemporaryDirectory(prefix="orchestrator-", ignore_cleanup_errors=True) as temporary:
+        variables = {**_variables(environment, _archive(requirements)), "TMPDIR": temporary}
+        output, code = await _run(_command(python, requirements), variables, say)
+    if code:
+        raise RequirementsError(requirements, output[-_KEPT_LINES:])
+
+
+async def _run(command: Sequence[str], variables: Mapping[str, str], say: Say) -> tuple[list[str], int]:
     pip = await asyncio.create_subprocess_exec(
-        *_command(python, requirements),
-        env=_variables(environment, _archive(requirements)),
+        *command,
+        env=variables,
         # The container's working folder: a path such as ./vendor/x.whl leads nowhere there, either.
         cwd="/",
         stdin=DEVNULL,
@@ -104,13 +114,10 @@ async def install(python: Path, requirements: Path, environment: Mapping[str, st
         start_new_session=True,
     )
     try:
-        output = [line async for line in _lines(pip, say)]
-        code = await pip.wait()
+        return [line async for line in _lines(pip, say)], await pip.wait()
     except BaseException:
         await _end(pip)
         raise
-    if code:
-        raise RequirementsError(requirements, output[-_KEPT_LINES:])
 
 
 def _variables(environment: Mapping[str, str], archive: str) -> dict[str, str]:

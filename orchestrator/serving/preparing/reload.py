@@ -211,7 +211,7 @@ class Reloading(Generic[T, P]):
             former.is_over.set()
         try:
             await life
-        except OSError as error:
+        except (OSError, OrchestratorError) as error:
             self._observer.happened("reload-leftover", text=f"what was served cannot be removed: {error}")
 
     async def _begin(self) -> tuple[_State[P], asyncio.Task[None]]:

@@ -20,6 +20,13 @@ from orchestrator.serving.traps import TrapError
 STAND_INS = Path(__file__).parent.parent / "stand_ins"
 """What stands in for packages that the container has and this machine may not have."""
 
+ARGUMENTS = (
+    str(STAND_INS / "ts/model_service_worker.py"),
+    *("--sock-type", "unix", "--sock-name", "/tmp/.ts.sock.9000"),  # noqa: S108 - a word, and no file
+    *("--metrics-config", str(STAND_INS / "ts/configs/metrics.yaml")),
+)
+"""What `sys.argv` is in TorchServe's worker: an entry point that parses it when imported ends there, too."""
+
 _TOOLKIT = "sagemaker_pytorch_serving_container"
 _OURS = "orchestrator"
 
@@ -70,6 +77,7 @@ def enter(assignment: Assignment) -> None:
         if name in IMPORTED_AT_START:
             raise TrapError("standard-library-shadowed", f"'{name}' in the archive")
     os.chdir(folder)
+    sys.argv = [*ARGUMENTS]
     _open(assignment)
     _yield_names(own)
 

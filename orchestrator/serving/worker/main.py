@@ -6,6 +6,7 @@ nothing stays behind however the server ends. Of this package it imports only wh
 """
 
 import contextlib
+import logging
 import os
 import select
 import signal
@@ -29,6 +30,8 @@ def main(descriptor: int, assignment: Assignment) -> int:
     channel = socket.socket(fileno=descriptor)
     channel.set_inheritable(False)
     threading.Thread(target=_end_with, args=(channel,), daemon=True).start()
+    # As in `model_service_worker.py` of TorchServe: what the model's code logs from INFO on is seen.
+    logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
     # The server may end while this process writes; nobody is left to be told.
     gone = contextlib.suppress(BrokenPipeError, ConnectionResetError, frames.BrokenFrameError)
     with gone, channel.makefile("rwb") as stream:
