@@ -170,7 +170,7 @@ def command(options: Options, target: str | None, **choices: Any) -> None:  # no
     except LoadError as error:
         # It names the folder that was served, which may have been a temporary one.
         place = target if spec is None else spec.root
-        raise LoadError(str(place), error.error, error.traceback) from error
+        raise LoadError(str(place), error.error, error.traceback, error.hint or "") from error
     if not has_served:
         raise click.Abort
 

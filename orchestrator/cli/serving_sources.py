@@ -23,6 +23,7 @@ from orchestrator.core.manifest import File
 from orchestrator.core.ports import Archives
 from orchestrator.core.revision import CONTAINER_ENVIRONMENT
 from orchestrator.core.spec import Spec
+from orchestrator.serving.contract import is_multi_model
 from orchestrator.serving.preparing.reload import Source
 from orchestrator.serving.staff import InPlace, Served
 from orchestrator.usecases.build import build
@@ -45,9 +46,14 @@ def source(
 
     Raises:
         ArtifactError: If there is no such folder or archive.
-        SpecError: If something in S3 is to be watched.
+        SpecError: If something in S3 is to be watched, or several models are to be served of one project.
     """
     if target is None:
+        if is_multi_model({**os.environ, **variables}):
+            raise SpecError(
+                "a project is one model, and SAGEMAKER_MULTI_MODEL asks for several",
+                hint="name a folder: orchestrator local-serve FOLDER, then POST /models",
+            )
         return Project(options, terminal, variables)
     if target.startswith(_S3):
         if reload:

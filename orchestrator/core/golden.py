@@ -184,5 +184,7 @@ def _is_number(value: object) -> bool:
 
 
 def _short(body: bytes) -> str:
-    text = body.decode("utf-8", "replace").splitlines() or [""]
-    return text[0][:_SHOWN_CHARACTERS]
+    text = body.decode("utf-8", "replace").strip()
+    # JSON is often spread over lines; of anything else the first line says most.
+    shown = " ".join(text.split()) if text.startswith(("{", "[")) else text.partition("\n")[0]
+    return shown[:_SHOWN_CHARACTERS]

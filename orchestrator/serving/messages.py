@@ -122,10 +122,14 @@ class Failed:
     Attributes:
         error: The last line of the traceback.
         traceback: All of it.
+        traps: What was found before; see `Loaded`.
+        advice: What to do about it, if it is known.
     """
 
     error: str
     traceback: str
+    traps: tuple[tuple[str, str], ...] = ()
+    advice: str = ""
 
 
 class WorkerDiedError(Exception):
@@ -220,8 +224,8 @@ def outcome_frame(outcome: Loaded | Failed) -> Frame:
     match outcome:
         case Loaded(traps, describes):
             return Frame(_head({"loaded": True, "traps": traps, "describes": describes}))
-        case Failed(error, traceback):
-            return Frame(_head({"loaded": False, "error": error, "traceback": traceback}))
+        case Failed():
+            return Frame(_head({"loaded": False, **asdict(outcome)}))
 
 
 def read_outcome(frame: Frame) -> Loaded | Failed:
@@ -229,7 +233,8 @@ def read_outcome(frame: Frame) -> Loaded | Failed:
     head = _content(frame)
     if head["loaded"]:
         return Loaded(tuple((slug, found) for slug, found in head["traps"]), head["describes"])
-    return Failed(head["error"], head["traceback"])
+    traps = tuple((slug, found) for slug, found in head["traps"])
+    return Failed(head["error"], head["traceback"], traps, head["advice"])
 
 
 class _Bodies:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import Shell
+from tests.support.commands import OWL, SPEC, Shell, change_weights, write_files
 from tests.support.entrypoints_samples import ECHO, write
 from tests.support.servers import PATIENCE_SECONDS, Answer, Lines, eventually
 
@@ -55,8 +55,14 @@ class Served:
 @contextlib.contextmanager
 def serving(folder: Path, *arguments: str) -> Iterator[Served]:
     """Serve ``folder`` with one worker on a free port, and stop as Ctrl-C does."""
-    shell = Shell(folder.parent)
-    process = shell.start("local-serve", str(folder), "--port", "0", "--workers", "1", *arguments)
+    with started(Shell(folder.parent), str(folder), *arguments) as served:
+        yield served
+
+
+@contextlib.contextmanager
+def started(shell: Shell, *words: str) -> Iterator[Served]:
+    """Serve with one worker on a free port, and stop as Ctrl-C does."""
+    process = shell.start("local-serve", "--port", "0", "--workers", "1", *words)
     assert process.stdout
     assert process.stderr
     out, log = Lines(process.stdout), Lines(process.stderr)
@@ -138,6 +144,9 @@ def test_strict_ends_at_a_trap_of_the_archive_and_answers_one_of_a_request(tmp_p
     done = Shell(tmp_path).run("local-serve", str(lacking), "--port", "0", "--strict")
     assert done.code != 0
     assert "the entry point lacks handler functions" in done.err
+    assert "[default-functions]" in done.err
+    assert "define model_fn" in done.err
+    assert "Traceback" not in done.err
     whole = write(tmp_path / "whole", VERSION.format(answer="a\N{LATIN SMALL LETTER E WITH ACUTE}"))
     write(
         whole,
@@ -180,6 +189,38 @@ def test_a_change_is_served_and_one_with_an_error_is_told(folder: Path) -> None:
         assert "SyntaxError" in served.ask("/_local/state").body.decode()
         write(folder, VERSION.format(answer="third"))
         eventually(lambda: served.invoke().body == b"third", "the change")
+
+
+def test_a_change_of_the_project_is_served_and_a_wrong_spec_is_told(tmp_path: Path) -> None:
+    project = Shell(tmp_path / "project")
+    write_files(project.folder)
+    with started(project, "--reload") as served:
+        case = json.loads(OWL)["request"]
+
+        def asked() -> str:
+            body = json.dumps(case["body"]).encode()
+            answer = served.ask("/invocations", body, {"Content-Type": JSON})
+            return answer.headers["x-amzn-sagemaker-custom-attributes"]  # the archive's fingerprint
+
+        first = asked()
+        change_weights(project.folder, 7.0)
+        eventually(lambda: asked() != first, "the new weights")
+        second = asked()
+        (project.folder / "src" / "net.py").write_text("class Net(", "utf-8")
+        eventually(served.log.holds("the change is not served"), "the error in the source")
+        write_files(project.folder, SPEC + "\n[model]\n")
+        eventually(served.log.holds("the change is not served", 2), "the error in the spec")
+        assert asked() == second
+        write_files(project.folder)
+        eventually(lambda: asked() == first, "the first weights again")
+
+
+def test_several_models_of_a_project_are_refused(tmp_path: Path) -> None:
+    project = Shell(tmp_path / "project")
+    write_files(project.folder)
+    done = project.run("local-serve", "--port", "0", "--set", "SAGEMAKER_MULTI_MODEL=true")
+    assert done.code == USAGE
+    assert "a project is one model" in done.err
 
 
 def test_several_models_are_loaded_asked_and_unloaded(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 import pytest
 
 from orchestrator.core.errors import SpecError
+from orchestrator.core.revision import CONTAINER_ENVIRONMENT
 from orchestrator.serving.contract import Contract, read, worker_environment
+from orchestrator.serving.traps import TRAPS
 
 
 def test_an_empty_environment_has_the_containers_defaults() -> None:
@@ -92,3 +94,27 @@ def test_a_server_is_told_in_its_environment_to_let_requests_share_calls() -> No
 def test_a_delay_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(SpecError, match=r"'ORCHESTRATOR_BATCH_DELAY_MS' is '[^']*', not a number"):
         read({"ORCHESTRATOR_BATCH_DELAY_MS": text}, code=[], cores=1)
+
+
+@pytest.mark.parametrize(
+    ("environment", "trap", "found"),
+    [
+        ({"SAGEMAKER_MODEL_SERVER_TIMEOUT": "3"}, "server-timeout-ignored", "SAGEMAKER_MODEL_SERVER_TIMEOUT"),
+        ({"SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/code"}, "submit-directory-ignored", "/opt/ml/code"),
+        ({"SAGEMAKER_TS_MAX_WORKERS": "2"}, "batch-variables", "SAGEMAKER_TS_MAX_WORKERS"),
+        ({"SAGEMAKER_TS_BATCH_SIZE": "2"}, "server-batching", "SAGEMAKER_TS_BATCH_SIZE"),
+        ({"SAGEMAKER_MULTI_MODEL": "true"}, "model-api-off", "SAGEMAKER_MULTI_MODEL"),
+        ({"SAGEMAKER_BASE_DIR": "/srv"}, "variable-not-followed", "SAGEMAKER_BASE_DIR"),
+        ({"CA_REPOSITORY_ARN": "arn:aws:x"}, "variable-not-followed", "CA_REPOSITORY_ARN"),
+    ],
+)
+def test_a_trap_in_the_environment_is_named_with_its_variable(
+    environment: dict[str, str], trap: str, found: str
+) -> None:
+    traps = dict(read(environment, code=[], cores=1).traps)
+    assert found in traps[trap]
+    assert trap in TRAPS
+
+
+def test_the_environment_that_deploy_sets_has_no_trap() -> None:
+    assert read(dict(CONTAINER_ENVIRONMENT), code=[], cores=1).traps == ()

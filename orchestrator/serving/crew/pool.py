@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestrator.serving.contract import TIME_LIMIT_SECONDS, Contract, Fidelity
 from orchestrator.serving.crew.batches import Batcher, Batching
@@ -129,6 +130,9 @@ class Pool:
     async def ask(self, request: Request, on_part: OnPart) -> Response:
         """Return a worker's answer to ``request``; wait for a free one first.
 
+        A caller who goes away ends the worker that is at work for it, but not in exact fidelity: TorchServe's
+        goes on until its time-out.
+
         A request that belongs to a session waits for the session's worker, and is never part of a batch.
 
         Raises:
@@ -144,7 +148,8 @@ class Pool:
         if worker is None:
             async with asyncio.timeout(self._patience_seconds):
                 worker = await self._turn(self._contract.queue_size, only)
-        (response,) = await self.answers(worker, [request], on_part)
+        answering = self.answers(worker, [request], on_part)
+        (response,) = await (_to_the_end(answering) if self._is_exact else answering)
         return response
 
     def _worker_of(self, session: str) -> Worker | None:
@@ -208,8 +213,7 @@ class Pool:
         """Use ``worker`` from now on."""
         if self.loaded is None:
             self.loaded = loaded
-            for slug, found in loaded.traps:
-                self._observer.happened("trap", text=_warning(slug, found), trap=slug, found=found)
+            self._tell(loaded.traps)
         self._usable.add(worker)
         self._settled.set()
         self._line.offer(worker)
@@ -223,8 +227,13 @@ class Pool:
     def failed(self, failed: Failed) -> None:
         """Tell whoever waits for the first worker that it has failed, if it was the first."""
         if not self._settled.is_set():
-            self._failure = LoadError(self._folder, failed.error, failed.traceback)
+            self._tell(failed.traps)
+            self._failure = LoadError(self._folder, failed.error, failed.traceback, failed.advice)
             self._settled.set()
+
+    def _tell(self, traps: Sequence[tuple[str, str]]) -> None:
+        for slug, found in traps:
+            self._observer.happened("trap", text=_warning(slug, found), trap=slug, found=found)
 
     async def run(self) -> None:
         """Keep every place filled until cancelled, then end all workers."""
@@ -267,6 +276,13 @@ async def running(
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, list[Response]]) -> list[Response]:
+    """Return what ``work`` returns; if this is cancelled, it goes on, and nobody hears what becomes of it."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(task)
 
 
 def _is_alive(worker: Worker) -> bool:

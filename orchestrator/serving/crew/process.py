@@ -38,11 +38,11 @@ class LoadError(ArtifactError):
         traceback: All of it; empty if the worker ended without one.
     """
 
-    def __init__(self, place: Path | str, error: str, traceback: str = "") -> None:
+    def __init__(self, place: Path | str, error: str, traceback: str = "", advice: str = "") -> None:
         super().__init__(
             f"the model in '{place}' does not load",
             details=[("error", error)],
-            hint="fix the entry point or the model, then package it again",
+            hint=advice or "fix the entry point or the model, then package it again",
         )
         self.error = error
         self.traceback = traceback
@@ -107,7 +107,8 @@ class Worker:
             outcome = messages.read_outcome(frame)
         except TimeoutError:
             self.kill()
-            return Failed(f"the worker did not load the model in {timeout_seconds:g} s", "")
+            late = f"the worker did not load the model in {timeout_seconds:g} s"
+            return Failed(late, "", advice="set TS_DEFAULT_STARTUP_TIMEOUT to more seconds, or load less")
         except WorkerDiedError:
             return Failed(
                 f"the worker ended with {ending(await self._last_code())} while loading the model", ""

@@ -4,7 +4,6 @@ Sources: `transformer.py` and `handler_service.py` of sagemaker-pytorch-inferenc
 TorchServe 0.12 for what becomes of an exception that gets past the toolkit. Runs in a worker process only.
 """
 
-import json
 import sys
 import threading
 import time
@@ -17,13 +16,14 @@ from pathlib import Path
 from orchestrator.serving import answers
 from orchestrator.serving.contract import Fidelity
 from orchestrator.serving.messages import Assignment, Loaded, Part, Request, Response
-from orchestrator.serving.traps import TRAPS, TrapError
+from orchestrator.serving.traps import TrapError
 from orchestrator.serving.worker import formats, noticing, written
 from orchestrator.serving.worker.arriving import FormError, arrived
 from orchestrator.serving.worker.context import STREAM, Context
 from orchestrator.serving.worker.defaults import Defaults
 from orchestrator.serving.worker.describing import described
 from orchestrator.serving.worker.entrypoint import Functions, functions_of
+from orchestrator.serving.worker.refusals import beyond_the_toolkit, explained, loaded_class
 from orchestrator.serving.worker.stacking import Stacker
 from orchestrator.serving.worker.turn import Turn
 
@@ -31,7 +31,6 @@ SendPart = Callable[[Part], None]
 
 _OK = 200
 _INTERNAL_SERVER_ERROR = 500
-_OUT_OF_RESOURCES, _FAILED = 507, 503
 
 
 class Handler:
@@ -55,8 +54,12 @@ class Handler:
         self._indexes: dict[int, int] = {}
 
     @classmethod
-    def load(cls, assignment: Assignment) -> "Handler":
+    def load(cls, assignment: Assignment, traps: list[noticing.Found] | None = None) -> "Handler":
         """Import the entry point, where `importing.enter` has been called, and load its model.
+
+        Args:
+            assignment: What to load.
+            traps: Gets those that are found, also if loading fails.
 
         Raises:
             TrapError: If traps are errors, and there is one.
@@ -70,13 +73,14 @@ class Handler:
             defaults,
             Context(assignment.model_dir, assignment.name, assignment.batch_size),
         )
-        traps = list(noticing.in_archive(assignment, functions))
+        traps = [] if traps is None else traps
+        traps += noticing.in_archive(assignment, functions)
         handler._refuse(traps)
         before = noticing.listing(Path(assignment.folder))
         handler._load_model()
-        written_there = list(noticing.written_between(before, noticing.listing(Path(assignment.folder))))
-        handler._refuse(written_there)
-        handler.loaded = Loaded((*traps, *written_there), described(functions.module))
+        traps += noticing.written_between(before, noticing.listing(Path(assignment.folder)))
+        handler._refuse(traps)
+        handler.loaded = Loaded(tuple(traps), described(functions.module))
         return handler
 
     def _refuse(self, traps: Sequence[noticing.Found]) -> None:
@@ -190,7 +194,7 @@ class Handler:
             value = self._transformed(turn, produce)
         except Exception as error:  # noqa: BLE001 - what gets past the toolkit is TorchServe's to answer
             traceback.print_exc()
-            response = _beyond_the_toolkit(error)
+            response = beyond_the_toolkit(error)
         else:
             response = self.written(turn, value)
         turn.found += [(slug, "the container's own function") for slug in self._defaults.noticed]
@@ -217,7 +221,7 @@ class Handler:
         return output
 
     def _explained(self, error: Exception, trace: str) -> str:
-        toolkit_error = _loaded_class("sagemaker_inference.errors", "BaseInferenceToolkitError")
+        toolkit_error = loaded_class("sagemaker_inference.errors", "BaseInferenceToolkitError")
         if toolkit_error is not None and isinstance(error, toolkit_error):
             status, message, phrase = error.status_code, error.message, error.phrase  # type: ignore[attr-defined]  # see there
         else:
@@ -248,7 +252,7 @@ class Handler:
         """Return ``response`` with what is to be known of it; if traps are errors, what the first says."""
         slugs = tuple(dict.fromkeys(slug for slug, _ in turn.found))
         if slugs and self._assignment.fidelity is Fidelity.STRICT:
-            response = _explanation(*turn.found[0])
+            response = explained(*turn.found[0])
         return replace(response, traps=slugs, model_seconds=turn.seconds, trace=turn.trace)
 
 
@@ -274,28 +278,3 @@ class _Pieces:
 
 def _raise(error: Exception) -> object:
     raise error
-
-
-def _beyond_the_toolkit(error: Exception) -> Response:
-    """Do what `Service.predict` of TorchServe does with an exception."""
-    prediction_error = _loaded_class("ts.utils.util", "PredictionException")
-    if isinstance(error, MemoryError):
-        return written.refused(_OUT_OF_RESOURCES, "Out of resources")
-    if prediction_error is not None and isinstance(error, prediction_error):
-        return written.refused(error.error_code, error.message)  # type: ignore[attr-defined]  # see there
-    if "CUDA" in str(error):
-        return written.refused(_OUT_OF_RESOURCES, "Out of resources")
-    return written.refused(_FAILED, "Prediction failed")
-
-
-def _loaded_class(module: str, name: str) -> type[Exception] | None:
-    """Return a class of the toolkit, real or standing in, if user code has imported it."""
-    return getattr(sys.modules.get(module), name, None)
-
-
-def _explanation(slug: str, found: str) -> Response:
-    trap = TRAPS[slug]
-    message = f"{found}: {trap.happens}; {trap.instead}"
-    content = {"code": _INTERNAL_SERVER_ERROR, "type": "TrapError", "message": message, "trap": slug}
-    body = json.dumps(content, indent=2).encode() + b"\n"
-    return Response(_INTERNAL_SERVER_ERROR, (("content-type", formats.JSON),), body)

@@ -16,9 +16,9 @@ import threading
 import traceback
 from io import BufferedIOBase
 
-from orchestrator.core.errors import OrchestratorError
 from orchestrator.serving import frames, messages
 from orchestrator.serving.messages import Assignment, Failed, Loaded, Part
+from orchestrator.serving.traps import TrapError
 from orchestrator.serving.worker.handler import Handler
 from orchestrator.serving.worker.importing import enter
 
@@ -45,13 +45,17 @@ def main(descriptor: int, assignment: Assignment) -> int:
 def _load(assignment: Assignment, stream: BufferedIOBase) -> Handler | None:
     outcome: Loaded | Failed
     handler = None
+    traps: list[tuple[str, str]] = []
     try:
         enter(assignment)
-        handler = Handler.load(assignment)
+        handler = Handler.load(assignment, traps)
         outcome = handler.loaded
+    except TrapError as error:
+        # Nobody is helped by where in this program it was found.
+        outcome = Failed(f"{error} [{error.trap.slug}]", "", advice=error.trap.instead)
     except Exception as error:  # noqa: BLE001 - whatever user code raises while loading is the server's to report
         traceback.print_exc()
-        outcome = Failed(_last_line(error), traceback.format_exc())
+        outcome = Failed(_last_line(error), traceback.format_exc(), tuple(traps))
     frames.write(stream, messages.outcome_frame(outcome))
     return handler
 
@@ -67,8 +71,8 @@ def _answer_all(handler: Handler, stream: BufferedIOBase) -> None:
 
 
 def _last_line(error: Exception) -> str:
-    if isinstance(error, OrchestratorError):
-        return str(error)
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error}"  # with the file and the line
     return traceback.format_exception_only(error)[-1].strip().splitlines()[-1]
 
 
