@@ -89,6 +89,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", choices=("stack", "worker"))
     parser.add_argument("--environment", type=Path, default=environment.default())
     options = parser.parse_args(arguments)
+    known = {*catalogue.THEMES, *(case.name for cases in catalogue.THEMES.values() for case in cases)}
+    if unknown := set(options.cases) - known:
+        parser.error(f"there is no case or theme {', '.join(sorted(unknown))}")
     venv = environment.ensure(options.environment)
     lacking = stack.missing(venv)
     if lacking and (options.write or options.only == "stack"):
