@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.01
 
 
