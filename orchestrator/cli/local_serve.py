@@ -16,7 +16,8 @@ from orchestrator.core.spec import BATCH_DELAY_MS, BATCH_SIZE
 from orchestrator.serving import server
 from orchestrator.serving.contract import Fidelity, bind_port
 from orchestrator.serving.crew.process import LoadError
-from orchestrator.serving.staff import House
+from orchestrator.serving.preparing.reload import Source
+from orchestrator.serving.staff import House, Served
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -57,6 +58,22 @@ class Chosen:
         batching = {BATCH_SIZE: self.batch_size, BATCH_DELAY_MS: self.batch_delay_ms}
         asked = {name: str(value) for name, value in batching.items() if value is not None}
         return {**self.variables, **asked}
+
+    def serving(self, made_of: Source[Served]) -> server.Options:
+        """Return how to serve what ``made_of`` makes.
+
+        Raises:
+            click.UsageError: If options exclude each other.
+        """
+        return server.Options(
+            source=made_of,
+            host=self.host,
+            port=bind_port({**os.environ, **self.variables}) if self.port is None else self.port,
+            token=self.token,
+            reload=self.reload,
+            house=House(os.cpu_count() or 1, self.fidelity, self.workers, installs=self.requirements),
+            as_json=self.logs_json,
+        )
 
     @property
     def logs_json(self) -> bool:
@@ -147,22 +164,9 @@ def command(options: Options, target: str | None, **choices: Any) -> None:  # no
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     terminal = Terminal(options)
     chosen = Chosen(**choices)
-    house = House(
-        cores=os.cpu_count() or 1,
-        fidelity=chosen.fidelity,
-        workers=chosen.workers,
-        installs=chosen.requirements,
-    )
     spec = wiring.resolve(options).spec if target is None else None
-    serving = server.Options(
-        source=source(options, terminal, target, chosen.environment, reload=chosen.reload),
-        host=chosen.host,
-        port=bind_port({**os.environ, **chosen.variables}) if chosen.port is None else chosen.port,
-        token=chosen.token,
-        reload=chosen.reload,
-        house=house,
-        as_json=chosen.logs_json,
-    )
+    made_of = source(options, terminal, target, chosen.environment, reload=chosen.reload)
+    serving = chosen.serving(made_of)
     if spec is not None:
         serving = replace(serving, cases=wiring.golden_cases(spec), atol=spec.golden.atol)
     try:

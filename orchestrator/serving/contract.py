@@ -5,6 +5,7 @@ Names and defaults are those of sagemaker-pytorch-inference 2.0.25 and TorchServ
 own environment nor the disk.
 """
 
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -100,8 +101,7 @@ def read(
 
     Without SAGEMAKER_PROGRAM the entry point is ``predict.py`` if ``code`` has one, as `deploy` would set it,
     else the container's own default, ``inference.py``. Without SAGEMAKER_MODEL_SERVER_WORKERS there is one
-    worker per core, as in the container. Unless ``fidelity`` is exact no request may take longer than
-    SageMaker waits for it.
+    worker per core. Unless ``fidelity`` is exact no request may take longer than SageMaker waits for it.
 
     Args:
         environment: The variables of the container.
@@ -114,7 +114,7 @@ def read(
     """
     generated = _GENERATED_PROGRAM if _GENERATED_PROGRAM in code else _DEFAULT_PROGRAM
     multi_model = is_multi_model(environment)
-    timeout = float(_timeout_seconds(environment, multi_model=multi_model))
+    longest = math.inf if fidelity is Fidelity.EXACT else TIME_LIMIT_SECONDS
     return Contract(
         program=environment.get("SAGEMAKER_PROGRAM", generated),
         default_accept=environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "application/json"),
@@ -122,7 +122,7 @@ def read(
         max_request_bytes=count(environment, "TS_MAX_REQUEST_SIZE", _DEFAULT_BODY_BYTES),
         max_response_bytes=count(environment, "TS_MAX_RESPONSE_SIZE", _DEFAULT_BODY_BYTES),
         queue_size=count(environment, "TS_JOB_QUEUE_SIZE", _DEFAULT_QUEUE_SIZE),
-        response_timeout_seconds=timeout if fidelity is Fidelity.EXACT else min(timeout, TIME_LIMIT_SECONDS),
+        response_timeout_seconds=min(_timeout_seconds(environment, multi_model=multi_model), longest),
         startup_timeout_seconds=count(environment, "TS_DEFAULT_STARTUP_TIMEOUT", _DEFAULT_STARTUP_SECONDS),
         multi_model=multi_model,
         model_api=environment.get("TS_ENABLE_MODEL_API", "").lower() == "true",
@@ -179,7 +179,7 @@ def _workers(environment: Mapping[str, str], cores: int, *, multi_model: bool) -
     return count(environment, named, count(environment, "TS_DEFAULT_WORKERS_PER_MODEL", max(cores, 1)))
 
 
-def _timeout_seconds(environment: Mapping[str, str], *, multi_model: bool) -> int:
+def _timeout_seconds(environment: Mapping[str, str], *, multi_model: bool) -> float:
     if _has_model_variables(environment) and not multi_model:
         return count(environment, _MODEL_TIMEOUT, 60)
     return count(environment, "TS_DEFAULT_RESPONSE_TIMEOUT", _DEFAULT_TIMEOUT_SECONDS)
