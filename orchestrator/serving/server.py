@@ -236,7 +236,7 @@ class _Serving:
         access = local(host, address, token) if is_local else guarded(token or "")
         app = App(workers, staff.contract, access=access, rooms=rooms, observers=[observer])
         ready = Ready(host, port, os.getpid(), staff.contract.workers)
-        self._server = _Server(_config(app, observer), lambda: self._on_ready(ready))
+        self._server = _Server(config(app, protocol(observers=[observer])), lambda: self._on_ready(ready))
         await self._server.serve(sockets=[self._listener])
 
 
@@ -253,10 +253,11 @@ def _facts(house: House, contract: Contract) -> dict[str, object]:
     }
 
 
-def _config(app: App, observer: Observer) -> uvicorn.Config:
+def config(app: App, http: type[asyncio.Protocol], *, drain_seconds: int = DRAIN_SECONDS) -> uvicorn.Config:
+    """Return how uvicorn serves ``app``: it starts, drains and stops; ``http`` does all that HTTP is."""
     return uvicorn.Config(
         app,
-        http=protocol(observers=[observer]),
+        http=http,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -266,7 +267,7 @@ def _config(app: App, observer: Observer) -> uvicorn.Config:
         server_header=False,
         date_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_graceful_shutdown=drain_seconds,
     )
 
 

@@ -136,6 +136,7 @@ class Staff:
             environment = {**environment, "SAGEMAKER_MODEL_SERVER_WORKERS": str(house.workers)}
         contract = contract_of(environment, code=code, cores=house.cores, fidelity=house.fidelity)
         if house.workers is not None:
+            # SAGEMAKER_TS_... goes before that variable, but not before an option.
             contract = replace(contract, workers=house.workers)
         for slug, found in contract.traps:
             self._report(slug, found)

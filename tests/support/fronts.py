@@ -18,6 +18,7 @@ from orchestrator.serving.front.limits import Limits
 from orchestrator.serving.front.protocol import protocol
 from orchestrator.serving.messages import Part, Request, Response, WorkerDiedError
 from orchestrator.serving.ports import Answered, Observer, OnPart
+from orchestrator.serving.server import config
 from tests.support.servers import PATIENCE_SECONDS, eventually
 
 CONTRACT = Contract("predict.py", "application/json", workers=1, max_request_bytes=100_000)
@@ -114,21 +115,7 @@ def front(
     listener = socket.create_server(("127.0.0.1", 0))
     watchers = (noted, *observers)
     app = App(workers, CONTRACT, access=access or local("127.0.0.1", "127.0.0.1"), observers=watchers)
-    config = uvicorn.Config(
-        app,
-        http=protocol(limits, watchers),
-        loop="uvloop",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = _Server(config)
+    server = _Server(config(app, protocol(limits, watchers), drain_seconds=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

@@ -22,8 +22,8 @@ from orchestrator.serving.catalogue.descriptions import (
 )
 from orchestrator.serving.catalogue.registrations import RefusedError
 from orchestrator.serving.contract import Contract
-from orchestrator.serving.front import targets, wire
-from orchestrator.serving.messages import QueueFullError, Request, Response, WorkerDiedError
+from orchestrator.serving.front import asking, targets
+from orchestrator.serving.messages import Request, Response
 from orchestrator.serving.ports import Asked, OnPart, Situation, Workers
 
 MODEL = "model"
@@ -134,7 +134,8 @@ class Paths:
             return answers.found(model_document(name))
         headers = (*asked.request.headers, *route.headers)
         query = asked.query if route.keeps_query else ""
-        return await _answered(model, replace(asked.request, headers=headers, query=query), on_part)
+        request = replace(asked.request, headers=headers, query=query)
+        return await asking.asked(model.workers, request, on_part, model.facts.name)
 
     async def _collection(self, asked: Asked) -> Response:
         if asked.method == "GET":
@@ -238,19 +239,6 @@ class Single:
     async def unregister(self, name: str) -> Response:
         """Refuse to end the only model."""
         raise RefusedError(405, "MethodNotAllowedException", f"{name} cannot be unregistered here.")
-
-
-async def _answered(model: Shown, request: Request, on_part: OnPart) -> Response:
-    try:
-        return await model.workers.ask(request, on_part)
-    except QueueFullError:
-        return answers.queue_full(model.facts.name)
-    except TimeoutError:
-        return answers.no_worker_in_time()
-    except WorkerDiedError as error:
-        return answers.worker_died(out_of_memory=error.out_of_memory)
-    except wire.UnwritableError:
-        return answers.worker_died()
 
 
 def _named(asked: Asked) -> str | None:

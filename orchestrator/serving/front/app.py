@@ -11,10 +11,11 @@ from starlette.types import Receive, Scope, Send
 
 from orchestrator.serving import answers
 from orchestrator.serving.contract import Contract
-from orchestrator.serving.front import targets, wire
+from orchestrator.serving.front import targets
 from orchestrator.serving.front.access import Access
+from orchestrator.serving.front.asking import asked
 from orchestrator.serving.front.call import Call, ClientGoneError
-from orchestrator.serving.messages import QueueFullError, Request, Response, WorkerDiedError
+from orchestrator.serving.messages import Request, Response
 from orchestrator.serving.ports import Asked, Observer, Room, Workers
 
 _PING, _INVOCATIONS = ("", "ping"), ("", "invocations")
@@ -80,7 +81,7 @@ class App:
                 return answers.healthy() if self._workers.is_ready else answers.unhealthy()
             request = Request(call.headers(), body, call.identity, target.query)
             if target.segments == _INVOCATIONS and call.method != "OPTIONS":
-                return self._misnamed(target) or await self._asked(call, request)
+                return self._misnamed(target) or await asked(self._workers, request, call.part)
             return await self._elsewhere(call, target, request)
         except targets.UndecodableError as error:
             return answers.undecodable(str(error))
@@ -98,25 +99,13 @@ class App:
             return None
         return answers.model_not_found(named[0])
 
-    async def _asked(self, call: Call, request: Request) -> Response:
-        try:
-            return await self._workers.ask(request, call.part)
-        except QueueFullError:
-            return answers.queue_full()
-        except TimeoutError:
-            return answers.no_worker_in_time()
-        except WorkerDiedError as error:
-            return answers.worker_died(out_of_memory=error.out_of_memory)
-        except wire.UnwritableError:
-            return answers.worker_died()
-
     async def _elsewhere(self, call: Call, target: targets.Target, request: Request) -> Response:
         if len(target.segments) == 1:
             return answers.no_path()
         if not target.segments or not target.segments[0]:
-            asked = Asked(call.method, target.path, target.query, request)
+            visit = Asked(call.method, target.path, target.query, request)
             for room in self._rooms:
-                answer = await room.answer(asked, call.part)
+                answer = await room.answer(visit, call.part)
                 if answer is not None:
                     return answer
         has_other_methods = target.segments in {(), _INVOCATIONS}
