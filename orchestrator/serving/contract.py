@@ -112,11 +112,10 @@ def read(
     Raises:
         SpecError: If a number is none, or is less than one.
     """
-    generated = _GENERATED_PROGRAM if _GENERATED_PROGRAM in code else _DEFAULT_PROGRAM
     multi_model = is_multi_model(environment)
     longest = math.inf if fidelity is Fidelity.EXACT else TIME_LIMIT_SECONDS
     return Contract(
-        program=environment.get("SAGEMAKER_PROGRAM", generated),
+        program=environment.get("SAGEMAKER_PROGRAM", _program(code)),
         default_accept=environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "application/json"),
         workers=_workers(environment, cores, multi_model=multi_model),
         max_request_bytes=count(environment, "TS_MAX_REQUEST_SIZE", _DEFAULT_BODY_BYTES),
@@ -168,6 +167,10 @@ def worker_environment(environment: Mapping[str, str], contract: Contract, *, co
         # As `deploy` would set it; the container's own default is nowhere in its environment.
         **({"SAGEMAKER_PROGRAM": contract.program} if contract.program != _DEFAULT_PROGRAM else {}),
     }
+
+
+def _program(code: Collection[str]) -> str:
+    return _GENERATED_PROGRAM if _GENERATED_PROGRAM in code else _DEFAULT_PROGRAM
 
 
 def _workers(environment: Mapping[str, str], cores: int, *, multi_model: bool) -> int:
