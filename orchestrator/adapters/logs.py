@@ -3,6 +3,9 @@
 from botocore.exceptions import ClientError
 
 from orchestrator.adapters.aws import Clients, code_of, translated
+from orchestrator.core.live import Line, Position, unseen
+
+_PER_SECOND = 1000
 
 
 class CloudWatchLogs:
@@ -13,13 +16,37 @@ class CloudWatchLogs:
 
     def since(self, endpoint: str, moment: float) -> tuple[str, ...]:
         """Return the lines written since ``moment`` (seconds since 1970); none if there is no log."""
+        return tuple(line.text for line in self._lines(endpoint, moment))
+
+    def read(self, endpoint: str, position: Position) -> tuple[tuple[Line, ...], Position]:
+        """Return what was written since ``position``, oldest first, each line once; then where to go on.
+
+        CloudWatch finds lines by the time that they carry, not by when they arrived: it is asked for what is
+        a little older as well, and what was seen is left out by its id.
+        """
+        return unseen(position, self._lines(endpoint, position.moment))
+
+    def _lines(self, endpoint: str, moment: float) -> tuple[Line, ...]:
         with translated(f"reading the log of endpoint '{endpoint}'"):
-            pages = self._api.get_paginator("filter_log_events").paginate(
-                logGroupName=f"/aws/sagemaker/Endpoints/{endpoint}", startTime=max(0, int(moment * 1000))
-            )
+            # A page may be empty and not the last: "you might see empty results ... with nextToken",
+            # CloudWatch Logs API reference, FilterLogEvents. The paginator goes on.
             try:
-                return tuple(event["message"].rstrip("\n") for page in pages for event in page["events"])
+                pages = self._api.get_paginator("filter_log_events").paginate(
+                    logGroupName=f"/aws/sagemaker/Endpoints/{endpoint}",
+                    startTime=max(0, int(moment * _PER_SECOND)),
+                )
+                return tuple(_line(event) for page in pages for event in page["events"])
             except ClientError as error:
                 if code_of(error) == "ResourceNotFoundException":
                     return ()
                 raise
+
+
+def _line(event: dict[str, object]) -> Line:
+    """Return one event as FilterLogEvents has it."""
+    return Line(
+        text=str(event["message"]).rstrip("\n"),
+        at=int(str(event["timestamp"])) / _PER_SECOND,
+        stream=str(event.get("logStreamName", "")),
+        id=str(event["eventId"]),
+    )

@@ -1,28 +1,24 @@
 """SageMaker's control plane.
 
-Knows the shapes of its requests and answers; hands out `orchestrator.core.resources` values. Creating
-what exists with the same content and deleting what is gone succeed, so that a call whose answer was lost
-can be made again.
+Hands out `orchestrator.core.resources` values; the shapes of requests and answers are in `requests` and
+`answers`. Creating what exists with the same content and deleting what is gone succeed, so that a call
+whose answer was lost can be made again.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters.aws import Clients, message_of, tags_to_api, translated
+from orchestrator.adapters import answers, requests
+from orchestrator.adapters.aws import Clients, message_of, translated
+from orchestrator.adapters.clock import SystemClock
+from orchestrator.core.clouds import Capacity, Update
 from orchestrator.core.errors import ConflictError
 from orchestrator.core.names import is_content_name, stem
-from orchestrator.core.resources import (
-    Endpoint,
-    EndpointConfig,
-    EndpointStatus,
-    Model,
-    Pairs,
-    State,
-    Variant,
-    VariantStatus,
-)
+from orchestrator.core.ports import Clock
+from orchestrator.core.resources import Endpoint, EndpointConfig, EndpointStatus, Model, Pairs, State
 from orchestrator.core.revision import ENDPOINT_TAG
 
 # SageMaker answers ValidationException for nearly everything, told apart by the beginning of its words
@@ -30,117 +26,153 @@ from orchestrator.core.revision import ENDPOINT_TAG
 _MISSING = "Could not find"
 _EXISTS = "Cannot create already existing"
 _BUSY = "Cannot update in-progress endpoint"
+_NO_ROLE = "Could not assume role"
+_TOO_NEW = ("Could not find endpoint configuration", "Could not find model")
+# What a name can contain, and NameContains takes: nothing else is in the name of any endpoint.
+_NAME_PART = re.compile(r"[a-zA-Z0-9-]{0,63}")
+# What was just made is not seen everywhere at once, and neither is a role: SageMaker API reference,
+# CreateEndpoint, on eventual consistency; for roles, 10 to 30 s are reported.
+_PROPAGATION_SECONDS = 30.0
+_ROLE_SECONDS = 60.0
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 8.0
 
 
 class SageMaker:
-    """The `Cloud` port on boto3."""
+    """The `Cloud` and `Inventory` ports on boto3; ``clock`` is for waiting until what is new is seen."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, clock: Clock | None = None) -> None:
         self._api = clients("sagemaker")
-        self._sts = clients("sts")
+        self._clock = clock or SystemClock()
+        self._seen: set[str] = set()
+        self._arns: dict[str, str] = {}
 
-    def identity(self) -> str:
-        """Return the caller's ARN."""
-        with translated("asking AWS who we are"):
-            return str(self._sts.get_caller_identity()["Arn"])
+    # Looking: the port `Inventory`, and how an endpoint is.
 
     def observe(self, endpoint: str) -> State:
         """Return the endpoint, and every model and endpoint config that carries its tag."""
         with translated(f"looking at endpoint '{endpoint}'"):
-            models = (self._model(name, arn, endpoint) for name, arn in self._ours("models", endpoint))
-            configs = (self._config(name, arn, endpoint) for name, arn in self._ours("configs", endpoint))
+            models = (self.model(name) for name in self._named("models", endpoint))
+            configs = (self.config(name) for name in self._named("configs", endpoint))
             return State(
-                models=frozenset(model for model in models if model is not None),
-                configs=frozenset(config for config in configs if config is not None),
+                models=frozenset(model for model in models if model and _is_of(endpoint, model.tags)),
+                configs=frozenset(config for config in configs if config and _is_of(endpoint, config.tags)),
                 endpoint=self.endpoint(endpoint),
             )
 
     def endpoint(self, name: str) -> Endpoint | None:
-        """Return the endpoint as DescribeEndpoint shows it, or ``None``."""
+        """Return the endpoint as it is now, or ``None``."""
         with translated(f"looking at endpoint '{name}'"):
             answer = _unless_missing(self._api.describe_endpoint, EndpointName=name)
             if answer is None:
                 return None
-            tags = self._tags(answer["EndpointArn"])
-        pending = answer.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
-        return Endpoint(
-            name=name,
-            config=answer["EndpointConfigName"],
-            status=EndpointStatus(answer["EndpointStatus"]),
-            pending=pending,
-            last_modified=answer["LastModifiedTime"].timestamp(),
-            failure_reason=answer.get("FailureReason", ""),
-            variants=tuple(map(_variant_status, answer.get("ProductionVariants", []))),
-            owned=tags.get(ENDPOINT_TAG) == name,
-        )
+            self._arns[name] = answer["EndpointArn"]
+            return answers.endpoint(answer, self._tags(answer["EndpointArn"]))
+
+    def model(self, name: str, *, tags: bool = True) -> Model | None:
+        """Return a model, or ``None``; without its ``tags``, in one call."""
+        with translated(f"looking at model '{name}'"):
+            answer = _unless_missing(self._api.describe_model, ModelName=name)
+            if answer is None:
+                return None
+            self._seen.add(name)
+            return answers.model(answer, self._tags(answer["ModelArn"]) if tags else ())
+
+    def config(self, name: str, *, tags: bool = True) -> EndpointConfig | None:
+        """Return an endpoint config, or ``None``; without its ``tags``, in one call."""
+        with translated(f"looking at endpoint config '{name}'"):
+            answer = _unless_missing(self._api.describe_endpoint_config, EndpointConfigName=name)
+            if answer is None:
+                return None
+            self._seen.add(name)
+            return answers.config(answer, self._tags(answer["EndpointConfigArn"]) if tags else ())
+
+    def endpoint_names(self, like: str) -> tuple[str, ...]:
+        """Return the names of all endpoints that contain ``like``; all there are, if that is empty.
+
+        In whatever case, as far as SageMaker's filter ignores it: AWS does not say whether it does.
+        """
+        if not _NAME_PART.fullmatch(like):
+            return ()
+        only = {"NameContains": like} if like else {}
+        with translated("listing endpoints"):
+            pages = self._api.get_paginator("list_endpoints").paginate(**only)
+            names = (found["EndpointName"] for page in pages for found in page["Endpoints"])
+            return tuple(sorted(name for name in names if like.lower() in name.lower()))
+
+    # Changing: the port `Cloud`.
 
     def create_model(self, model: Model) -> None:
         """Create a model; succeed if it exists."""
         with translated(f"creating model '{model.name}'"):
-            _unless_it_exists(
-                self._api.create_model,
-                ModelName=model.name,
-                ExecutionRoleArn=model.role,
-                PrimaryContainer={
-                    "Image": model.image,
-                    **_artifact_to_api(model),
-                    "Environment": dict(model.environment),
-                },
-                Tags=tags_to_api(dict(model.tags)),
-            )
+            self._patiently(self._api.create_model, requests.model(model), known=False)
+            self._seen.add(model.name)
 
     def create_endpoint_config(self, config: EndpointConfig) -> None:
         """Create an endpoint config; succeed if it exists."""
         with translated(f"creating endpoint config '{config.name}'"):
-            _unless_it_exists(
-                self._api.create_endpoint_config,
-                EndpointConfigName=config.name,
-                ProductionVariants=[
-                    {
-                        "VariantName": variant.name,
-                        "ModelName": variant.model,
-                        "InstanceType": variant.instance_type,
-                        "InitialInstanceCount": variant.instance_count,
-                        "InitialVariantWeight": variant.weight,
-                    }
-                    for variant in config.variants
-                ],
-                Tags=tags_to_api(dict(config.tags)),
-            )
+            known = bool(config.models) and config.models <= self._seen
+            self._patiently(self._api.create_endpoint_config, requests.config(config), known=known)
+            self._seen.add(config.name)
 
     def create_endpoint(self, name: str, config: str, tags: Pairs) -> None:
-        """Start the creation of an endpoint; succeed if ours has begun already."""
-        with translated(f"creating endpoint '{name}'"):
-            _unless_it_exists(
-                self._api.create_endpoint,
-                EndpointName=name,
-                EndpointConfigName=config,
-                Tags=tags_to_api(dict(tags)),
-            )
+        """Start the creation of an endpoint; succeed if ours has begun already.
 
-    def update_endpoint(self, name: str, config: str) -> None:
-        """Start an update, all at once.
-
-        UpdateEndpoint has no client token: if an answer is lost, botocore's retry is refused as in progress.
-        Then our own call has won if the endpoint is on its way to our endpoint config.
+        Raises:
+            ConflictError: If the name is taken by an endpoint on another config, or by one whose name differs
+                in case only: SageMaker does not tell them apart.
         """
-        with translated(f"updating endpoint '{name}'"):
+        request = {"EndpointName": name, "EndpointConfigName": config, "Tags": requests.tags(tags)}
+        with translated(f"creating endpoint '{name}'"):
+            if self._patiently(self._api.create_endpoint, request, known=config in self._seen):
+                return
+            seen = self._soon_visible(name)
+            if seen is None or seen.target != config:
+                raise _taken(name, seen)
+
+    def update_endpoint(self, update: Update) -> None:
+        """Start an update.
+
+        UpdateEndpoint has no client token: if an answer is lost, the next attempt is refused as in progress.
+        Then our own call has won if the endpoint is on its way to our endpoint config.
+
+        Raises:
+            ConflictError: If somebody else is changing the endpoint.
+            QuotaError: If the account may not have a second fleet.
+        """
+        with translated(f"updating endpoint '{update.endpoint}'"):
+            known = update.config in self._seen
             try:
-                self._api.update_endpoint(
-                    EndpointName=name,
-                    EndpointConfigName=config,
-                    DeploymentConfig={
-                        "BlueGreenUpdatePolicy": {
-                            "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
-                        }
-                    },
-                )
+                self._patiently(self._api.update_endpoint, requests.update(update), known=known)
+            except ClientError as error:
+                if not message_of(error).startswith(_BUSY):
+                    raise
+                seen = self.endpoint(update.endpoint)
+                if seen is None or seen.target != update.config:
+                    raise _busy(update.endpoint, seen) from error
+
+    def set_capacities(self, name: str, capacities: Sequence[Capacity]) -> None:
+        """Start a change of weights and counts; succeed if ours has begun already.
+
+        Raises:
+            ConflictError: If somebody else is changing the endpoint.
+        """
+        with translated(f"setting the capacities of endpoint '{name}'"):
+            try:
+                self._api.update_endpoint_weights_and_capacities(**requests.capacities(name, capacities))
             except ClientError as error:
                 if not message_of(error).startswith(_BUSY):
                     raise
                 seen = self.endpoint(name)
-                if seen is None or seen.target != config:
+                if seen is None or not _moves_to(seen, capacities):
                     raise _busy(name, seen) from error
+
+    def tag_endpoint(self, name: str, tags: Pairs) -> None:
+        """Put ``tags`` on an endpoint, beside those that it has or in their place."""
+        with translated(f"tagging endpoint '{name}'"):
+            if name not in self._arns:
+                self._arns[name] = self._api.describe_endpoint(EndpointName=name)["EndpointArn"]
+            self._api.add_tags(ResourceArn=self._arns[name], Tags=requests.tags(tags))
 
     def delete_endpoint(self, name: str) -> None:
         """Start the deletion of an endpoint; succeed if it is gone or going."""
@@ -156,56 +188,83 @@ class SageMaker:
         """Delete an endpoint config; succeed if it is gone."""
         with translated(f"deleting endpoint config '{name}'"):
             _unless_missing(self._api.delete_endpoint_config, EndpointConfigName=name)
+            self._seen.discard(name)
 
     def delete_model(self, name: str) -> None:
         """Delete a model; succeed if it is gone."""
         with translated(f"deleting model '{name}'"):
             _unless_missing(self._api.delete_model, ModelName=name)
+            self._seen.discard(name)
 
-    def _ours(self, kind: str, endpoint: str) -> Iterator[tuple[str, str]]:
-        """Yield name and ARN of what has the form of our names; `_tags` then has the last word."""
-        operation, member, prefix = {
-            "models": ("list_models", "Models", "Model"),
-            "configs": ("list_endpoint_configs", "EndpointConfigs", "EndpointConfig"),
+    def _named(self, kind: str, endpoint: str) -> Iterator[str]:
+        """Yield what has the form of our names; tags then have the last word."""
+        operation, listed, member = {
+            "models": ("list_models", "Models", "ModelName"),
+            "configs": ("list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
         }[kind]
         for page in self._api.get_paginator(operation).paginate(NameContains=stem(endpoint)):
-            for found in page[member]:
-                if is_content_name(found[f"{prefix}Name"], endpoint):
-                    yield found[f"{prefix}Name"], found[f"{prefix}Arn"]
+            names = (found[member] for found in page[listed])
+            yield from (name for name in names if is_content_name(name, endpoint))
 
-    def _model(self, name: str, arn: str, endpoint: str) -> Model | None:
-        answer = _unless_missing(self._api.describe_model, ModelName=name)
-        tags = self._tags(arn)
-        if answer is None or tags.get(ENDPOINT_TAG) != endpoint:
-            return None
-        container = answer.get("PrimaryContainer", {})
-        return Model(
-            name=name,
-            image=container.get("Image", ""),
-            artifact=_artifact_of(container),
-            role=answer.get("ExecutionRoleArn", ""),
-            environment=_sorted_pairs(container.get("Environment", {})),
-            tags=_sorted_pairs(tags),
-        )
-
-    def _config(self, name: str, arn: str, endpoint: str) -> EndpointConfig | None:
-        answer = _unless_missing(self._api.describe_endpoint_config, EndpointConfigName=name)
-        tags = self._tags(arn)
-        if answer is None or tags.get(ENDPOINT_TAG) != endpoint:
-            return None
-        variants = tuple(map(_variant, answer["ProductionVariants"]))
-        return EndpointConfig(name, variants, _sorted_pairs(tags))
-
-    def _tags(self, arn: str) -> dict[str, str]:
+    def _tags(self, arn: str) -> Pairs:
         pages = self._api.get_paginator("list_tags").paginate(ResourceArn=arn)
         try:
-            # AWS's own tags may stand beside ours; they are not what we asked for.
-            found = [(tag["Key"], tag["Value"]) for page in pages for tag in page["Tags"]]
+            return answers.tags(tag for page in pages for tag in page["Tags"])
         except ClientError as error:
             if _is_missing(error):
-                return {}
+                return ()
             raise
-        return {key: value for key, value in found if not key.startswith("aws:")}
+
+    def _patiently(self, call: Callable[..., object], request: Mapping[str, object], *, known: bool) -> bool:
+        """Make a call, again and again while what it names is too new; return ``False`` if that exists.
+
+        Args:
+            call: Makes or updates something.
+            request: Its arguments.
+            known: Whether what the request refers to has been seen: then it is not missing, but too new.
+        """
+        begun, pause = self._clock.now(), _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                call(**request)
+            except ClientError as error:
+                if message_of(error).startswith(_EXISTS):
+                    # Models and endpoint configs are named by their content: what has our name is ours.
+                    return False
+                if self._clock.now() - begun >= _patience_seconds(error, known=known):
+                    raise
+            else:
+                return True
+            self._clock.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _soon_visible(self, name: str) -> Endpoint | None:
+        begun = self._clock.now()
+        while True:
+            seen = self.endpoint(name)
+            if seen is not None or self._clock.now() - begun >= _PROPAGATION_SECONDS:
+                return seen
+            self._clock.sleep(_LONGEST_PAUSE_SECONDS)
+
+
+def _patience_seconds(error: ClientError, *, known: bool) -> float:
+    if message_of(error).startswith(_NO_ROLE):
+        return _ROLE_SECONDS
+    return _PROPAGATION_SECONDS if known and message_of(error).startswith(_TOO_NEW) else 0.0
+
+
+def _is_of(endpoint: str, tags: Pairs) -> bool:
+    return dict(tags).get(ENDPOINT_TAG) == endpoint
+
+
+def _moves_to(seen: Endpoint, capacities: Sequence[Capacity]) -> bool:
+    variants = {variant.name: variant for variant in seen.variants}
+    return all(
+        (variant := variants.get(wanted.variant)) is not None
+        and variant.desired_weight == wanted.weight
+        and wanted.count in {None, variant.desired_count}
+        for wanted in capacities
+    )
 
 
 def _busy(name: str, seen: Endpoint | None) -> ConflictError:
@@ -217,7 +276,16 @@ def _busy(name: str, seen: Endpoint | None) -> ConflictError:
     )
 
 
-def _unless_missing(call: Any, **arguments: object) -> Any:  # noqa: ANN401 - boto3's calls have no types
+def _taken(name: str, seen: Endpoint | None) -> ConflictError:
+    state = f"it is {seen.status} on '{seen.target}'" if seen else "by one that differs in case only"
+    return ConflictError(
+        f"the name of endpoint '{name}' is taken",
+        details=[("state", f"{state}; nothing has changed")],
+        hint=f"orchestrator status {name}\norchestrator adopt {name}          take over what exists",
+    )
+
+
+def _unless_missing(call: Callable[..., Any], **arguments: object) -> Any:  # noqa: ANN401 - boto3's have no types
     try:
         return call(**arguments)
     except ClientError as error:
@@ -226,51 +294,5 @@ def _unless_missing(call: Any, **arguments: object) -> Any:  # noqa: ANN401 - bo
         raise
 
 
-def _unless_it_exists(call: Any, **arguments: object) -> None:  # noqa: ANN401 - boto3's calls have no types
-    try:
-        call(**arguments)
-    except ClientError as error:
-        # The name is the digest of the content: what has our name has our content.
-        if not message_of(error).startswith(_EXISTS):
-            raise
-
-
 def _is_missing(error: ClientError) -> bool:
     return message_of(error).startswith(_MISSING)
-
-
-def _artifact_to_api(model: Model) -> dict[str, object]:
-    # ModelDataUrl is for one compressed object only; serverless endpoints take nothing else.
-    if not model.is_uncompressed:
-        return {"ModelDataUrl": model.artifact}
-    source = {"S3Uri": model.artifact, "S3DataType": "S3Prefix", "CompressionType": "None"}
-    return {"ModelDataSource": {"S3DataSource": source}}
-
-
-def _artifact_of(container: dict[str, Any]) -> str:
-    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
-    return str(container.get("ModelDataUrl") or source.get("S3Uri", ""))
-
-
-def _variant(answer: dict[str, Any]) -> Variant:
-    return Variant(
-        name=answer["VariantName"],
-        model=answer.get("ModelName", ""),
-        instance_type=answer.get("InstanceType", ""),
-        instance_count=answer.get("InitialInstanceCount", 0),
-        weight=answer.get("InitialVariantWeight", 1.0),
-    )
-
-
-def _variant_status(answer: dict[str, Any]) -> VariantStatus:
-    return VariantStatus(
-        name=answer["VariantName"],
-        current_count=answer.get("CurrentInstanceCount", 0),
-        desired_count=answer.get("DesiredInstanceCount", 0),
-        current_weight=answer.get("CurrentWeight", 1.0),
-        desired_weight=answer.get("DesiredWeight", 1.0),
-    )
-
-
-def _sorted_pairs(mapping: dict[str, str]) -> Pairs:
-    return tuple(sorted(mapping.items()))

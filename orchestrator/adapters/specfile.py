@@ -1,10 +1,9 @@
-"""Read `orchestrator.toml` and resolve it for one environment.
+"""Read `orchestrator.toml` and resolve it for one endpoint in one environment.
 
 Knows files, tables and where each value comes from; hands out `orchestrator.core.spec` values. Precedence:
-flag, environment variable, ``[env.NAME]``, ``[defaults]``, built-in default.
+flag, environment variable, ``[endpoints.NAME]``, ``[env.NAME]``, ``[defaults]``, built-in default.
 """
 
-import difflib
 import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -14,83 +13,99 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.adapters import spectables, specvalues
+from orchestrator.adapters import speclayers, spectables, specvalues
+from orchestrator.adapters.specerrors import nearest, unfit
+from orchestrator.adapters.speclayers import MODE, TYPE, Chosen, Layer, Setting
 from orchestrator.core import spec
 from orchestrator.core.errors import SpecError
+from orchestrator.core.proposal import harmless, quoted
+from orchestrator.core.revision import VARIANT
+from orchestrator.core.target import LOCAL
 
 FILE_NAME = "orchestrator.toml"
 _PREFIX = "ORCHESTRATOR_"
 _AWS_REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")
-_Label = Callable[[str], str]
-_BUILT_IN: dict[str, object] = {
-    "keep_revisions": 5,
-    "endpoint.mode": "realtime",
-    "endpoint.instance_type": "ml.m5.large",
-    "endpoint.instance_count": 1,
-    "rollout.type": "all-at-once",
+_BUILT_IN: dict[speclayers.Path, object] = {
+    ("keep_revisions",): 5,
+    MODE: "realtime",
+    ("endpoint", "variant"): VARIANT,
+    ("endpoint", "network_isolation"): False,
+    TYPE: "all-at-once",
 }
-_LOCAL_BUILT_IN: dict[str, object] = {
-    "region": "eu-west-1",
-    "bucket": "orchestrator-local",
-    "role_arn": "arn:aws:iam::123456789012:role/orchestrator-local",
+# These count only where the mode or the rollout has a use for them.
+_BUILT_IN_BY_KIND: dict[speclayers.Path, object] = {
+    ("endpoint", "instance_type"): "ml.m5.large",
+    ("endpoint", "instance_count"): 1,
+    ("endpoint", "serverless"): {"memory_mb": 2048, "max_concurrency": 5},
+    ("rollout", "size_percent"): 10,
+    ("rollout", "bake_seconds"): 300,
 }
-# Every setting that a flag or an environment variable can give; tags only come from the file.
-_SETTINGS = (
-    "region",
-    "bucket",
-    "role_arn",
-    "assume_role_arn",
-    "keep_revisions",
-    "kms_key",
-    "bucket_owner",
-    "endpoint.mode",
-    "endpoint.instance_type",
-    "endpoint.instance_count",
-    "rollout.type",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One resolved value and where it came from."""
-
-    key: str
-    value: object
-    origin: str
+_LOCAL_BUILT_IN: dict[speclayers.Path, object] = {
+    ("region",): "eu-west-1",
+    ("bucket",): "orchestrator-local",
+    ("role_arn",): "arn:aws:iam::123456789012:role/orchestrator-local",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A spec, and where each of its settings came from."""
+    """A spec, and where each of its settings came from.
+
+    Attributes:
+        endpoints: The names of the endpoints that the file declares; none, where the project is its only one.
+    """
 
     spec: spec.Spec
     settings: tuple[Setting, ...]
+    endpoints: tuple[str, ...] = ()
 
 
-def read(path: Path, environment: str, *, flags: Mapping[str, str], environ: Mapping[str, str]) -> Resolved:
-    """Read the spec at ``path`` and resolve it for ``environment``.
+def read(
+    path: Path,
+    environment: str,
+    *,
+    flags: Mapping[str, str],
+    environ: Mapping[str, str],
+    endpoint: str | None = None,
+) -> Resolved:
+    """Read the spec at ``path`` and resolve it for ``endpoint`` in ``environment``.
 
     Args:
         path: The TOML file.
         environment: ``local``, or a name that has an ``[env.NAME]`` table.
         flags: Settings given on the command line, by dotted key.
         environ: The process's environment variables.
+        endpoint: One of those that the file declares. ``None`` takes the only one; where there are none, or
+            several, the project as such.
 
     Raises:
-        SpecError: If the file is missing, is no TOML, has an unknown key or a value of the wrong type, or
-            knows no such environment.
+        SpecError: If the file is missing, is no TOML, has an unknown key or a value of the wrong type,
+            contradicts itself, or knows no such environment or endpoint.
     """
     document = _document(path)
-    if environment != spec.LOCAL and environment not in document.env:
+    if environment != LOCAL and environment not in document.env:
         raise SpecError(
-            f"{path.name} has no environment '{environment}'",
-            details=[("known", ", ".join(sorted({spec.LOCAL, *document.env})))],
-            hint=f"add [env.{environment}], or choose one with --env",
+            f"{path.name} has no environment {quoted(environment)}",
+            details=nearest(environment, {LOCAL, *document.env}),
+            hint=f"add [env.{harmless(environment)}], or choose one with --env",
         )
-    settings = tuple(_settings(path.name, document, environment, flags, environ))
-    values = {setting.key: setting.value for setting in reversed(settings)}
-    resolved = specvalues.spec_of(path, document, environment, values)
-    return Resolved(resolved, (*settings, *_others(path.name, document)))
+    name = _endpoint(path.name, document, endpoint)
+    tables = tuple(_tables(path.name, document, environment, name))
+    layers = [*_said(flags, environ), *tables, *_fallbacks(environment, environ)]
+    chosen = speclayers.merge(layers)
+    resolved = specvalues.spec_of(path, document, environment, chosen, name or document.name)
+    settings = (*_settings(chosen), *_others(path.name, document))
+    return Resolved(resolved, settings, tuple(document.endpoints))
+
+
+def known_endpoints(path: Path) -> tuple[str, ...]:
+    """Return the names of the endpoints that the spec at ``path`` is for, in the file's order.
+
+    Raises:
+        SpecError: If the file is missing, is no TOML, or does not fit its tables.
+    """
+    document = _document(path)
+    return tuple(document.endpoints) or (document.name,)
 
 
 def schema_text() -> str:
@@ -105,145 +120,106 @@ def _document(path: Path) -> spectables.Document:
         raise SpecError(
             f"there is no spec at {path}", hint="name it with -c/--config, or change to the project's folder"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
+    # Not only TOMLDecodeError: a number of 5,000 digits is a ValueError of its own.
+    except (ValueError, RecursionError, OSError) as error:
         raise SpecError(f"{path.name} cannot be read: {error}") from error
     try:
         return spectables.Document.model_validate(content)
     except ValidationError as error:
-        raise _unfit(path.name, spectables.Document, error) from error
+        raise unfit(path.name, spectables.Document, error) from error
 
 
-def _settings(
-    file: str,
-    document: spectables.Document,
-    environment: str,
-    flags: Mapping[str, str],
-    environ: Mapping[str, str],
-) -> Iterator[Setting]:
-    own = document.env.get(environment, spectables.SettingsTable())
-    tables = ((f"{file} [env.{environment}]", own), (f"{file} [defaults]", document.defaults))
-    variables = {key: environ.get(_variable(key), "") for key in _SETTINGS}
-    layers: list[tuple[_Label, Mapping[str, object]]] = [
-        (_flag, _given(flags, "the command line")),
-        (_variable, _given(variables, "the environment")),
-        *((_constant(origin), _flat(table)) for origin, table in tables),
-        *_fallbacks(environment, environ),
-    ]
-    for key in _SETTINGS:
-        found = ((label(key), values[key]) for label, values in layers if values.get(key) is not None)
-        origin, value = next(found, ("not set", None))
-        yield Setting(key, value, origin)
-    for origin, table in tables:
-        yield from (Setting(f"tags.{key}", value, origin) for key, value in table.tags.items())
+def _endpoint(file: str, document: spectables.Document, endpoint: str | None) -> str | None:
+    """Return which of the declared endpoints is meant, or ``None`` for the project as such."""
+    known = tuple(document.endpoints)
+    if endpoint is None:
+        return known[0] if len(known) == 1 else None
+    if endpoint in known:
+        return endpoint
+    if not known and endpoint == document.name:
+        return None
+    raise SpecError(
+        f"{file} has no endpoint {quoted(endpoint)}",
+        details=nearest(endpoint, known or (document.name,)),
+        hint=f"add [endpoints.{harmless(endpoint)}], or choose one with --endpoint",
+    )
 
 
-def _fallbacks(environment: str, environ: Mapping[str, str]) -> Iterator[tuple[_Label, Mapping[str, object]]]:
+def _tables(
+    file: str, document: spectables.Document, environment: str, endpoint: str | None
+) -> Iterator[Layer]:
+    if endpoint is not None:
+        yield _layer(f"{file} [endpoints.{endpoint}]", speclayers.leaves(document.endpoints[endpoint]))
+    if environment in document.env:
+        yield _layer(f"{file} [env.{environment}]", speclayers.leaves(document.env[environment]))
+    yield _layer(f"{file} [defaults]", speclayers.leaves(document.defaults))
+
+
+def _fallbacks(environment: str, environ: Mapping[str, str]) -> Iterator[Layer]:
     """Yield what holds where nobody said anything.
 
     The local cloud is the same wherever the developer's shell points to, so it does not look there.
     """
-    if environment == spec.LOCAL:
-        yield _constant("built in"), _LOCAL_BUILT_IN
+    if environment == LOCAL:
+        yield _layer("built in", _LOCAL_BUILT_IN)
     else:
-        yield from ((_constant(name), {"region": environ.get(name)}) for name in _AWS_REGION)
-    yield _constant("built in"), _BUILT_IN
+        yield from (_layer(name, {("region",): environ[name]}) for name in _AWS_REGION if environ.get(name))
+    yield _layer("built in", _BUILT_IN)
+    yield _layer("built in", _BUILT_IN_BY_KIND)
 
 
-def _constant(origin: str) -> _Label:
-    return lambda _: origin
+def _layer(origin: str, values: Mapping[speclayers.Path, object]) -> Layer:
+    return Layer(lambda _: origin, values)
 
 
-def _flag(key: str) -> str:
-    return f"--{key.rpartition('.')[2].replace('_', '-')}"
+def _said(flags: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[Layer]:
+    """Yield what was said outside the file: it came as text."""
+    variables = {path: environ.get(_variable(path), "") for path in speclayers.scalars()}
+    given = {tuple(key.split(".")): value for key, value in flags.items()}
+    yield Layer(_flag, _typed(given, "the command line", _flag))
+    yield Layer(_variable, _typed(variables, "the environment", _variable))
 
 
-def _variable(key: str) -> str:
-    return _PREFIX + key.replace(".", "_").upper()
+def _flag(path: speclayers.Path) -> str:
+    return "--rollout" if path == TYPE else f"--{path[-1].replace('_', '-')}"
 
 
-def _given(values: Mapping[str, str], where: str) -> dict[str, object]:
+def _variable(path: speclayers.Path) -> str:
+    return _PREFIX + "_".join(path).upper()
+
+
+def _typed(
+    values: Mapping[speclayers.Path, str], where: str, spelt: Callable[[speclayers.Path], str]
+) -> dict[speclayers.Path, object]:
     """Return settings that came as text, validated and turned into their types."""
     nested: dict[str, Any] = {}
-    for key, value in values.items():
+    for path, value in values.items():
         if value:
-            table, _, name = key.rpartition(".")
-            (nested.setdefault(table, {}) if table else nested)[name] = value
+            table = nested
+            for part in path[:-1]:
+                table = table.setdefault(part, {})
+            table[path[-1]] = value
     try:
-        return _flat(spectables.SettingsTable.model_validate(nested, strict=False))
+        return speclayers.leaves(spectables.SettingsTable.model_validate(nested, strict=False))
     except ValidationError as error:
-        raise _unfit(where, spectables.SettingsTable, error) from error
+        raise unfit(where, spectables.SettingsTable, error, spelt) from error
 
 
-def _flat(table: spectables.SettingsTable | None) -> dict[str, object]:
-    if table is None:
-        return {}
-    content = table.model_dump(exclude_unset=True, exclude={"tags"})
-    flat: dict[str, object] = {}
-    for key, value in content.items():
-        flat |= (
-            {f"{key}.{name}": item for name, item in value.items()}
-            if isinstance(value, dict)
-            else {key: value}
-        )
-    return flat
+def _settings(chosen: Mapping[speclayers.Path, Chosen]) -> Iterator[Setting]:
+    """Yield what was resolved, table by table, and what nobody has set outside of them."""
+    tables = [field.alias or name for name, field in spectables.SettingsTable.model_fields.items()]
+    unset = [path for path in speclayers.scalars() if len(path) == 1 and path not in chosen]
+    for path in sorted((*chosen, *unset), key=lambda path: (tables.index(path[0]), path)):
+        found = chosen.get(path)
+        value, origin = (None, "not set") if found is None else (found.value, found.origin)
+        yield Setting(".".join(path), value, origin)
 
 
 def _others(file: str, document: spectables.Document) -> Iterator[Setting]:
-    """Yield everything outside ``[defaults]`` and ``[env]``: it is the same in every environment."""
+    """Yield everything outside the settings: it is the same in every environment."""
     for table in ("model", "entrypoint", "schema", "package", "container", "serving", "golden", "policy"):
         content: BaseModel = getattr(document, "schema_" if table == "schema" else table)
         for name, field in type(content).model_fields.items():
             origin = file if name in content.model_fields_set else "built in"
             value = content.model_dump(by_alias=True)[field.alias or name]
             yield Setting(f"{table}.{field.alias or name}", value, origin)
-
-
-def _unfit(where: str, model: type[BaseModel], error: ValidationError) -> SpecError:
-    """Return what is wrong: an unknown key first, since it often stands for the one that is missing."""
-    found = error.errors(include_url=False)
-    first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
-    parts = [str(part) for part in first["loc"]]
-    key = ".".join(parts)
-    if first["type"] == "extra_forbidden":
-        return _unknown(where, model, parts)
-    if first["type"] == "missing":
-        return SpecError(f"{where}: '{key}' is missing")
-    # What a whole table breaks is told by the rule itself; the table's content would bury it.
-    broken = getattr(first.get("ctx", {}).get("error"), "__cause__", None)
-    if isinstance(broken, SpecError) and isinstance(first["input"], dict):
-        return SpecError(f"{where}: {broken}", details=broken.details, hint=broken.hint)
-    message = str(first["msg"]).removeprefix("Value error, ")
-    message = message.replace("Input should", "it should").replace("String should", "it should")
-    notes = [("note", "this version supports only these")] if first["type"] == "literal_error" else []
-    return SpecError(f"{where}: '{key}' cannot be {first['input']!r}: {message}", details=notes)
-
-
-def _unknown(where: str, model: type[BaseModel], parts: list[str]) -> SpecError:
-    key, later = ".".join(parts), _later(parts)
-    if later is not None:
-        return SpecError(
-            f"{where}: '{key}': {later} is not supported by this version",
-            hint="take the key out: the tool does not accept what it would not do",
-        )
-    known = _known_keys(model, parts[:-1])
-    near = difflib.get_close_matches(parts[-1], known, n=1, cutoff=0.5)
-    meant = [("meant", f"'{'.'.join([*parts[:-1], near[0]])}'")] if near else []
-    return SpecError(f"{where}: there is no key '{key}'", details=[*meant, ("known", ", ".join(known))])
-
-
-def _later(parts: list[str]) -> str | None:
-    generic = [*parts[:1], "*", *parts[2:]] if parts[:1] == ["env"] else parts
-    return spectables.LATER.get(".".join(generic))
-
-
-def _known_keys(model: type[BaseModel], parts: list[str]) -> list[str]:
-    """Return the keys of the table that ``parts`` lead to."""
-    current: Any = model
-    for part in parts:
-        fields = {field.alias or name: field.annotation for name, field in current.model_fields.items()}
-        current = fields.get(part, current)
-        inner = getattr(current, "__args__", ())
-        current = next((item for item in inner if hasattr(item, "model_fields")), current)
-        if not hasattr(current, "model_fields"):
-            return []
-    return sorted(field.alias or name for name, field in current.model_fields.items())

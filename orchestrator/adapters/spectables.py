@@ -1,55 +1,31 @@
 """The tables of `orchestrator.toml`, as pydantic models.
 
-Knows which keys there are and of which type; must not know where a value comes from. What the design
-names and this version does not carry out is refused here by name, never accepted and ignored.
+Knows which keys there are and of which type; must not know where a value comes from.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from orchestrator.adapters.specendpoint import EndpointTable
+from orchestrator.adapters.specmoving import AutoscalingTable, RolloutTable
+from orchestrator.adapters.spectypes import (
+    PRINTABLE,
+    REMOVABLE,
+    DType,
+    KmsKey,
+    Level,
+    Plain,
+    PositiveInt,
+    ReferenceText,
+    RelativePath,
+    ResourceName,
+    Table,
+    Text,
+)
 from orchestrator.core import spec
 from orchestrator.core.errors import SpecError
-from orchestrator.core.names import is_valid
 from orchestrator.core.tasks import check_options
-
-
-def _reference(text: str) -> str:
-    try:
-        spec.Reference.parse(text)
-    except SpecError as error:
-        raise ValueError(
-            "a class or function is named as folder/file.py:Name, each part a Python name"
-        ) from error
-    return text
-
-
-def _endpoint_name(name: str) -> str:
-    if not is_valid(name):
-        raise ValueError("SageMaker takes 1 to 63 letters, digits and inner hyphens")
-    return name
-
-
-def _relative(path: str) -> str:
-    if path.startswith("/") or ".." in path.split("/"):
-        raise ValueError("a path inside the project is needed, relative to the spec")
-    return path
-
-
-ReferenceText = Annotated[str, AfterValidator(_reference)]
-RelativePath = Annotated[str, AfterValidator(_relative)]
-DType = Literal[
-    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"
-]
-PositiveInt = Annotated[int, Field(ge=1)]
-Level = Literal["allow", "warn", "refuse"]
-Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
-
-
-class Table(BaseModel):
-    """A table in which every key is known and every value is of its type as written."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
 
 
 class ModelTable(Table):
@@ -137,14 +113,14 @@ class TensorTable(Table):
 class SchemaTable(Table):
     """``[schema]``: the model's inputs, without the batch dimension."""
 
-    input: dict[str, TensorTable] = {}
+    input: dict[str, TensorTable] = Field(default={})
 
 
 class PackageTable(Table):
     """``[package]``: what else goes into the archive."""
 
     requirements: RelativePath | None = None
-    include: list[RelativePath] = []
+    include: list[RelativePath] = Field(default=[])
     layout: Literal["tar.gz", "s3-prefix"] = "tar.gz"
 
 
@@ -195,48 +171,35 @@ class GoldenTable(Table):
     atol: Annotated[float, Field(ge=0)] = 1e-4
 
 
-class EndpointTable(Table):
-    """``[defaults.endpoint]``: the fleet."""
-
-    mode: Literal["realtime"] | None = None
-    instance_type: Annotated[str, Field(pattern=r"^ml\.\S+$")] | None = None
-    instance_count: PositiveInt | None = None
-
-
-class RolloutTable(Table):
-    """``[defaults.rollout]``: how traffic moves."""
-
-    type: Literal["all-at-once"] | None = None
-
-
 class SettingsTable(Table):
-    """``[defaults]`` and ``[env.NAME]``: where and how to deploy."""
+    """``[defaults]``, ``[env.NAME]`` and ``[endpoints.NAME]``: where and how to deploy."""
 
-    region: str | None = None
+    region: Text | None = None
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
     role_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z\-]*:iam::\d{12}:role/\S+$")] | None = None
     assume_role_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z\-]*:iam::\d{12}:role/\S+$")] | None = None
     tags: dict[
-        Annotated[str, Field(min_length=1, max_length=128)], Annotated[str, Field(max_length=256)]
-    ] = {}
+        Annotated[str, Field(min_length=1, max_length=128), PRINTABLE],
+        Annotated[str, Field(max_length=256), PRINTABLE],
+    ] = Field(default={})
     keep_revisions: PositiveInt | None = None
-    kms_key: Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^\S+$")] | None = Field(
+    kms_key: KmsKey | None = Field(
         default=None, description="The KMS key that S3 encrypts artifacts with: an ID, an ARN or an alias."
     )
     bucket_owner: Annotated[str, Field(pattern=r"^\d{12}$")] | None = Field(
         default=None, description="The account that has to own the bucket."
     )
+    prices: RelativePath | None = Field(default=None, description="A table of what instances cost an hour.")
     endpoint: EndpointTable = EndpointTable()
     rollout: RolloutTable = RolloutTable()
+    autoscaling: Annotated[AutoscalingTable | None, REMOVABLE] = AutoscalingTable()
 
 
 class Document(Table):
     """A whole `orchestrator.toml`."""
 
     version: Literal[1] = Field(description="The version of this format.")
-    name: Annotated[str, AfterValidator(_endpoint_name)] = Field(
-        description="The project's name, and its endpoint's."
-    )
+    name: ResourceName = Field(description="The project's name, and its endpoint's.")
     model: ModelTable
     entrypoint: EntryPointTable = EntryPointTable()
     schema_: SchemaTable = Field(default=SchemaTable(), alias="schema")
@@ -246,15 +209,16 @@ class Document(Table):
     golden: GoldenTable = GoldenTable()
     policy: PolicyTable = PolicyTable()
     defaults: SettingsTable = SettingsTable()
-    env: dict[str, SettingsTable] = {}
+    env: dict[Text, SettingsTable] = Field(default={})
+    endpoints: dict[ResourceName, SettingsTable] = Field(
+        default={}, description="Several endpoints of one model, by name; without any there is one."
+    )
 
-
-# What the design of the spec has and this version does not carry out yet: refused with these words, so
-# that nobody takes a silently ignored key for a promise.
-LATER = {
-    "defaults.autoscaling": "autoscaling",
-    "env.*.autoscaling": "autoscaling",
-    "defaults.rollout.size_percent": "a rollout in steps",
-    "defaults.rollout.bake_seconds": "a rollout in steps",
-    "defaults.rollout.alarms": "a rollout with alarms",
-}
+    @model_validator(mode="after")
+    def _no_twins(self) -> "Document":
+        folded: dict[str, str] = {}
+        for name in self.endpoints:
+            if (twin := folded.setdefault(name.lower(), name)) != name:
+                # Reference of InvokeEndpoint and CreateEndpoint: a name is unique whatever its case.
+                raise ValueError(f"the endpoints '{twin}' and '{name}' are one to SageMaker")
+        return self

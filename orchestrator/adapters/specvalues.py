@@ -4,22 +4,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
+from orchestrator.adapters.speclayers import Chosen
 from orchestrator.adapters.spectables import Document
-from orchestrator.core import containers, spec
+from orchestrator.adapters.spectarget import target_of
+from orchestrator.core import spec
 
 
-def spec_of(path: Path, document: Document, environment: str, settings: Mapping[str, object]) -> spec.Spec:
-    """Return the spec that ``document`` says, with the ``settings`` that were resolved for ``environment``.
+def spec_of(
+    path: Path,
+    document: Document,
+    environment: str,
+    chosen: Mapping[tuple[str, ...], Chosen],
+    name: str,
+) -> spec.Spec:
+    """Return the spec that ``document`` says for the endpoint ``name``, with the settings that were chosen.
 
     Raises:
-        SpecError: If it names a container profile that there is not.
+        SpecError: If the settings contradict each other, or it names a container profile that there is not.
     """
     package = document.package
     return spec.Spec(
-        name=document.name,
+        name=name,
         root=str(path.resolve().parent),
         model=_model(document),
-        target=_target(document, environment, settings),
+        target=target_of(document, environment, chosen),
         entrypoint=_entrypoint(document),
         package=spec.PackageSpec(tuple(package.include), package.requirements, package.layout),
         golden=spec.GoldenSpec(document.golden.cases, document.golden.atol),
@@ -58,28 +66,3 @@ def _entrypoint(document: Document) -> spec.EntryPointSpec:
 
 def _optional(reference: str | None) -> spec.Reference | None:
     return None if reference is None else spec.Reference.parse(reference)
-
-
-def _target(document: Document, environment: str, settings: Mapping[str, object]) -> spec.Target:
-    profile = document.container.profile or containers.DEFAULT_PROFILE
-    containers.find(profile)
-    tags = {key.removeprefix("tags."): str(item) for key, item in settings.items() if key.startswith("tags.")}
-    text = {
-        key: cast("str | None", settings[key])
-        for key in ("region", "bucket", "role_arn", "assume_role_arn", "kms_key", "bucket_owner")
-    }
-    return spec.Target(
-        environment=environment,
-        region=text["region"],
-        bucket=text["bucket"],
-        role=text["role_arn"],
-        instance_type=cast("str", settings["endpoint.instance_type"]),
-        instance_count=cast("int", settings["endpoint.instance_count"]),
-        keep_revisions=cast("int", settings["keep_revisions"]),
-        profile=profile,
-        image=document.container.image,
-        tags=tuple(sorted(tags.items())),
-        assume_role=text["assume_role_arn"],
-        kms_key=text["kms_key"],
-        bucket_owner=text["bucket_owner"],
-    )

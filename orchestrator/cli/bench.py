@@ -7,7 +7,8 @@ from typing import TypedDict, Unpack
 
 import click
 
-from orchestrator.cli import benched, wiring
+from orchestrator import wiring
+from orchestrator.cli import benched, opening
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core import golden
@@ -113,7 +114,7 @@ def _cases(options: Options, given: _Given) -> tuple[tuple[Case, ...], float]:
     if name is not None and Path(name).is_file():
         return (golden.parse(name, Path(name).read_bytes()),), GoldenSpec().atol
     try:
-        spec = wiring.resolve(options).spec
+        spec = wiring.resolve(opening.selection(options)).spec
     except SpecError as error:
         error.add_detail("or", "send a file of yours, which needs no spec: --case FILE or --body FILE")
         raise

@@ -31,6 +31,17 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
+def expected(error: BaseException, arguments: Sequence[str] = ()) -> OrchestratorError:
+    """Return what a person is told of an exception that ended one of several threads; a bug gets a report."""
+    match error:
+        case OrchestratorError():
+            return error
+        case KeyboardInterrupt() | SystemExit():
+            return InterruptedByUserError()
+        case _:
+            return _bug(error, arguments)
+
+
 class UsageError(OrchestratorError):
     """The command line is wrong."""
 
@@ -78,7 +89,7 @@ def _usage(error: click.ClickException) -> UsageError:
     return UsageError(error.format_message().rstrip("."), hint=hint)
 
 
-def _bug(error: Exception, arguments: Sequence[str]) -> BugError:
+def _bug(error: BaseException, arguments: Sequence[str]) -> BugError:
     told = "".join(traceback.format_exception(error))
     with tempfile.NamedTemporaryFile(
         "w", prefix="orchestrator-bug-", suffix=".txt", delete=False, encoding="utf-8"

@@ -3,29 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-import click
-
-from orchestrator.cli import render
+from orchestrator.api import Project
+from orchestrator.cli import planned, render
 from orchestrator.cli.options import Options
 from orchestrator.cli.progress import TerminalProgress
 from orchestrator.cli.terminal import Terminal
-from orchestrator.usecases.deploy import deploy
-from orchestrator.usecases.edge import Edge
+from orchestrator.usecases.change import Applied
 from orchestrator.usecases.plan import Prepared
-
-timeout_option = click.option(
-    "--timeout",
-    type=click.FloatRange(min=1),
-    default=3600.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to watch a change; it goes on without us.",
-)
 
 
 def carry_out(
+    project: Project,
     prepared: Prepared,
-    edge: Edge,
     options: Options,
     *,
     destructive: bool = False,
@@ -34,8 +23,8 @@ def carry_out(
     """Carry out ``prepared`` after showing it and asking.
 
     Args:
+        project: The endpoint.
         prepared: The change.
-        edge: The environment.
         options: What was asked for.
         destructive: Whether it is refused when nobody can be asked.
         before: What has to happen between the answer and the first step, such as the upload.
@@ -46,35 +35,61 @@ def carry_out(
     """
     terminal = Terminal(options)
     change = prepared.change
-    document = {
+    document = document_of(prepared)
+    if prepared.nothing_to_do:
+        terminal.result(f"nothing to do: {standing(prepared)}", {**document, "outcome": "nothing-to-do"})
+        return
+    if prepared.plan:
+        terminal.say(planned.text(prepared))
+    terminal.confirm(f"{change.verb} {change.endpoint} in '{options.env}'?", destructive=destructive)
+    before()
+    applied = project.carry_out(prepared, TerminalProgress(terminal))
+    terminal.warn(applied.remarks)
+    terminal.result(done(prepared, applied), {**document, **outcome_document(applied)})
+
+
+def document_of(prepared: Prepared) -> dict[str, object]:
+    """Return a change for scripts."""
+    change = prepared.change
+    return {
         "endpoint": change.endpoint,
         "verb": change.verb,
         "revision": change.revision.name if change.revision else None,
-        "steps": render.plan_document(prepared.plan),
+        **planned.document(prepared),
     }
-    if prepared.nothing_to_do:
-        terminal.result(f"nothing to do: {_standing(prepared)}", {**document, "outcome": "nothing-to-do"})
-        return
-    if prepared.plan:
-        terminal.say(render.plan(prepared.plan))
-    terminal.confirm(f"{change.verb} {change.endpoint} in '{options.env}'?", destructive=destructive)
-    before()
-    answered = deploy(prepared, edge, TerminalProgress(terminal))
-    terminal.result(_done(prepared, answered), {**document, "outcome": "done", "golden_cases": answered})
 
 
-def _standing(prepared: Prepared) -> str:
+def outcome_document(applied: Applied) -> dict[str, object]:
+    """Return what came of a change for scripts."""
+    return {
+        "outcome": "under-way" if applied.under_way else "done",
+        "golden_cases": applied.answered,
+        "recognised": applied.recognised,
+        "remarks": list(applied.remarks),
+    }
+
+
+def standing(prepared: Prepared) -> str:
+    """Return what holds where nothing is to do."""
     change = prepared.change
     if change.revision is not None:
         return f"endpoint '{change.endpoint}' serves '{change.revision.name}'"
     return f"endpoint '{change.endpoint}' has nothing to remove"
 
 
-def _done(prepared: Prepared, answered: int) -> str:
+def done(prepared: Prepared, applied: Applied) -> str:
+    """Return what holds now, in one line."""
     change = prepared.change
     if change.revision is None:
         return f"{change.verb} of '{change.endpoint}': done"
+    if applied.under_way:
+        return (
+            f"endpoint '{change.endpoint}' is on its way to '{change.revision.name}', and nobody has looked "
+            f"whether it arrives: orchestrator resume --endpoint {change.endpoint}"
+        )
     proof = (
-        f"and answers {render.counted(answered, 'golden case')}" if answered else "but no answer was checked"
+        f"and answers {render.counted(applied.answered, 'golden case')}"
+        if applied.answered
+        else "but no answer was checked"
     )
     return f"endpoint '{change.endpoint}' serves '{change.revision.name}' {proof}"

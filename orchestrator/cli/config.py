@@ -4,7 +4,8 @@ import json
 
 import click
 
-from orchestrator.cli import render, wiring
+from orchestrator import wiring
+from orchestrator.cli import opening, render
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 
@@ -24,7 +25,7 @@ def command() -> None:
 @with_options
 def show(options: Options) -> None:
     """Print every value of the spec, resolved for the environment, with its origin."""
-    settings = wiring.resolve(options).settings
+    settings = wiring.resolve(opening.selection(options)).settings
     rows = [("key", "value", "origin"), *((s.key, _spelt(s.value), s.origin) for s in settings)]
     document = [{"key": s.key, "value": s.value, "origin": s.origin} for s in settings]
     Terminal(options).result(render.table(rows), {"environment": options.env, "settings": document})

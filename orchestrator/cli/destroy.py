@@ -2,18 +2,18 @@
 
 import click
 
-from orchestrator.cli import carrying, wiring
+from orchestrator.cli import carrying, opening
 from orchestrator.cli.options import Options, with_options
-from orchestrator.usecases.destroy import prepare_destroy
+from orchestrator.selection import Manner
 
 
 @click.command("destroy")
 @click.argument("endpoint", required=False)
-@click.option("--reason", default="", metavar="TEXT", help="Why; kept in the journal.")
-@carrying.timeout_option
+@opening.reason_option
+@opening.timeout_option
 @with_options
 def command(options: Options, endpoint: str | None, reason: str, timeout: float) -> None:
-    """Delete the endpoint, and every model and endpoint config that was made for it.
+    """Delete the endpoint, its autoscaling, and every model, endpoint config and alarm made for it.
 
     The journal and the artifacts stay: they are the record, and the way back.
 
@@ -22,6 +22,5 @@ def command(options: Options, endpoint: str | None, reason: str, timeout: float)
       orchestrator destroy
       orchestrator destroy digits --env staging --yes
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
-    project = wiring.open_project(options, endpoint=endpoint, deadline_seconds=timeout)
-    prepared = prepare_destroy(endpoint or project.spec.name, project.edge, reason=reason)
-    carrying.carry_out(prepared, project.edge, options, destructive=True)
+    project = opening.project(options, endpoint, Manner(deadline_seconds=timeout))
+    carrying.carry_out(project, project.prepare_destroy(reason), options, destructive=True)

@@ -2,10 +2,9 @@
 
 import click
 
-from orchestrator.cli import render, wiring
+from orchestrator.cli import opening, standing
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
-from orchestrator.usecases.status import history
 
 
 @click.command("history")
@@ -19,8 +18,8 @@ def command(options: Options, endpoint: str | None) -> None:
       orchestrator history
       orchestrator history digits -o json
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
-    project = wiring.open_project(options, endpoint=endpoint)
-    attempts = history(project.edge)
-    documents = [render.deployment_document(attempt) for attempt in attempts]
-    text = render.history(attempts) if attempts else "the journal is empty"
-    Terminal(options).result(text, {"endpoint": endpoint or project.spec.name, "deployments": documents})
+    project = opening.project(options, endpoint)
+    attempts = project.history()
+    documents = [standing.deployment_document(attempt) for attempt in attempts]
+    text = standing.history(attempts) if attempts else "the journal is empty"
+    Terminal(options).result(text, {"endpoint": project.name, "deployments": documents})

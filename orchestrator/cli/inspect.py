@@ -2,7 +2,8 @@
 
 import click
 
-from orchestrator.cli import inspected, wiring
+from orchestrator import wiring
+from orchestrator.cli import inspected
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core.checkpoint import Format

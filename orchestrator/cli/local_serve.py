@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from orchestrator.cli import wiring
+from orchestrator import wiring
+from orchestrator.cli.opening import selection
 from orchestrator.cli.options import Options, is_terminal, with_options
 from orchestrator.cli.serving_sources import source
 from orchestrator.cli.terminal import Terminal
@@ -164,7 +165,7 @@ def command(options: Options, target: str | None, **choices: Any) -> None:  # no
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     terminal = Terminal(options)
     chosen = Chosen(**choices)
-    spec = wiring.resolve(options).spec if target is None else None
+    spec = wiring.resolve(selection(options)).spec if target is None else None
     made_of = source(options, terminal, target, chosen.environment, reload=chosen.reload)
     serving = chosen.serving(made_of)
     if spec is not None:

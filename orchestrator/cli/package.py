@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli import render, wiring
+from orchestrator import wiring
+from orchestrator.cli import opening, render
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
@@ -36,7 +37,7 @@ def command(options: Options, out: str | None) -> None:
       orchestrator package
       orchestrator package --out build/model.tar.gz -o json
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
-    spec = wiring.resolve(options).spec
+    spec = wiring.resolve(opening.selection(options)).spec
     path = out or str(Path(spec.root) / "model.tar.gz")
     _check_place(Path(path))
     cases = wiring.golden_cases(spec)

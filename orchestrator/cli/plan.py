@@ -2,43 +2,65 @@
 
 import click
 
-from orchestrator.cli import render, wiring
+from orchestrator import wiring
+from orchestrator.api import Project
+from orchestrator.cli import opening, planned, render
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
-from orchestrator.usecases.prepare import prepare_release
+from orchestrator.core import savedplan
+from orchestrator.selection import Manner
 
 CHANGES = 6
 
 
 @click.command("plan")
+@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Keep it for deploy --plan.")
 @click.option("--detailed-exitcode", is_flag=True, help="End with 6 if there are changes.")
+@opening.endpoint_option
+@opening.rollout_option
+@opening.accept_option
 @with_options
-def command(options: Options, *, detailed_exitcode: bool) -> int:
+def command(
+    options: Options,
+    *,
+    out: str | None,
+    detailed_exitcode: bool,
+    endpoint: str | None,
+    rollout: str | None,
+    accept: tuple[str, ...],
+) -> int:
     """Show what a deploy would change, and change nothing.
 
     Builds the project, tries it here and looks at the environment: the plan is the one that `deploy` would
-    carry out. The local cloud is started for it, if it does not run.
+    carry out. Steps are marked + for what is made, ~ changed, - removed, ! taken away for the time being.
+    With --out it is kept; `deploy --plan` does exactly that, or refuses because the world has changed. The
+    local cloud is started for it, if it does not run.
 
     \b
     Examples:
       orchestrator plan --env prod
+      orchestrator plan --env prod --out release.plan
       orchestrator plan --env prod --detailed-exitcode
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     terminal = Terminal(options)
-    project = wiring.open_project(options, start_local=True)
-    spec, cases = project.spec, wiring.golden_cases(project.spec)
-    transfer = TerminalTransfer(terminal)
-    with prepare_release(spec, wiring.packaging(), cases, project.edge, transfer) as release:
-        terminal.warn(release.build.warnings)
-        steps = release.prepared.plan
+    chosen = opening.selection(options, endpoint, rollout__type=rollout)
+    project = Project.select(chosen, Manner(start_local=True))
+    found = project.plan(accept, TerminalTransfer(terminal))
+    terminal.warn(found.warnings)
+    prepared = found.prepared
+    if out is not None:
+        wiring.write_file(out, savedplan.encode(project.save(found)))
+        terminal.say(f"kept in {out}: orchestrator deploy --plan {out}")
     document = {
-        "endpoint": spec.name,
+        "endpoint": project.name,
         "environment": options.env,
-        "revision": release.revision.name,
-        "steps": render.plan_document(steps),
-        "warnings": list(release.build.warnings),
+        "revision": found.revision.name,
+        **planned.document(prepared),
+        "warnings": list(found.warnings),
+        "saved": out,
     }
-    nothing = f"nothing to do: endpoint '{spec.name}' serves '{release.revision.name}'"
-    terminal.result(render.plan(steps) if steps else nothing, document)
-    return CHANGES if steps and detailed_exitcode else 0
+    nothing = f"nothing to do: endpoint '{project.name}' serves '{found.revision.name}'"
+    terminal.result(planned.text(prepared) if prepared.plan else nothing, document)
+    terminal.detail(f"built from {render.model(project.spec.model)}")
+    return CHANGES if prepared.plan and detailed_exitcode else 0

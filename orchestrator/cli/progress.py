@@ -4,9 +4,31 @@ from collections.abc import Sequence
 
 from orchestrator.cli.render import counted
 from orchestrator.cli.terminal import Terminal
+from orchestrator.cli.transfer import duration
+from orchestrator.core.ports import Watch
 from orchestrator.core.steps import Step, describe
 
 _LOG_EVERY_SECONDS = 60.0
+
+
+def watched(watch: Watch) -> str:
+    """Return what can be seen of a change under way.
+
+    >>> watched(Watch("owl", "Updating", 95.0, 505.0, stage="Baking", share=0.1, instances="2 of 4"))
+    'owl: Updating, Baking, 10 % of traffic on the new fleet, 2 of 4 instances, 1 min 35 s, 8 min 25 s left'
+    """
+    parts = [watch.status, watch.stage.rstrip(".")]
+    parts += (
+        [] if watch.share is None else [f"{watch.share:.0%} of traffic on the new fleet".replace("%", " %")]
+    )
+    parts += [f"{watch.instances} instances"] if watch.instances else []
+    parts += [duration(watch.elapsed_seconds), f"{duration(watch.left_seconds)} left"]
+    return f"{watch.endpoint}: {', '.join(filter(None, parts))}"
+
+
+def gist(watch: Watch) -> tuple[object, ...]:
+    """Return what makes it worth another line in a log: everything but the time."""
+    return (watch.status, watch.stage, watch.share, watch.instances)
 
 
 class TerminalProgress:
@@ -14,21 +36,22 @@ class TerminalProgress:
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._shown = ("", 0.0)
+        self._shown: tuple[tuple[object, ...], float] = ((), 0.0)
 
     def started(self, step: Step, number: int, total: int) -> None:
         """Announce a step."""
         self._terminal.say(f"[{number}/{total}] {describe(step)}")
-        self._shown = ("", 0.0)
+        self._shown = ((), 0.0)
 
-    def waiting(self, endpoint: str, status: str, elapsed_seconds: float) -> None:
+    def waiting(self, watch: Watch) -> None:
         """Show what is being waited for."""
-        text = f"      {endpoint}: {status}, {elapsed_seconds:.0f} s"
-        self._terminal.status(text)
+        told = f"      {watched(watch)}"
+        self._terminal.status(told)
         seen, at = self._shown
-        if not self._terminal.live and (seen != status or elapsed_seconds - at >= _LOG_EVERY_SECONDS):
-            self._terminal.say(text)
-            self._shown = (status, elapsed_seconds)
+        is_due = watch.elapsed_seconds - at >= _LOG_EVERY_SECONDS
+        if not self._terminal.live and (seen != gist(watch) or is_due):
+            self._terminal.say(told)
+            self._shown = (gist(watch), watch.elapsed_seconds)
 
     def finished(self, step: Step) -> None:
         """Clear what was being waited for."""

@@ -1,17 +1,14 @@
 """Put values into words. The only place where an error's facts become text."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.core.journal import Deployment
 from orchestrator.core.spec import ModelSpec
-from orchestrator.core.steps import Plan, describe
 
 if TYPE_CHECKING:
     from orchestrator.usecases.publish import Published
-    from orchestrator.usecases.status import Status
 
 _LABEL_WIDTH = 6
 
@@ -26,106 +23,23 @@ def error(problem: OrchestratorError) -> str:
 
 def error_document(problem: OrchestratorError) -> str:
     """Return an error as one JSON document."""
-    content = {
+    return json.dumps({"error": error_content(problem)}, indent=2)
+
+
+def error_content(problem: OrchestratorError) -> dict[str, object]:
+    """Return what scripts are told of an error."""
+    return {
         "code": problem.code,
         "exit_code": problem.exit_code,
         "message": str(problem),
         "details": [{"label": label, "fact": fact} for label, fact in problem.details],
         "hint": problem.hint,
     }
-    return json.dumps({"error": content}, indent=2)
 
 
 def _labelled(label: str, text: str) -> list[str]:
     first, *rest = text.splitlines() or [""]
     return [f"  {label:<{_LABEL_WIDTH}} {first}", *(f"  {'':<{_LABEL_WIDTH}} {line}" for line in rest)]
-
-
-def plan(steps: Plan) -> str:
-    """Return a plan, one step a line."""
-    return "\n".join(f"  {describe(step)}" for step in steps)
-
-
-def plan_document(steps: Plan) -> list[str]:
-    """Return a plan for a JSON document."""
-    return [describe(step) for step in steps]
-
-
-def status(found: "Status") -> str:
-    """Return what serves and how it came there."""
-    endpoint, brought = found.endpoint, found.deployment
-    rows = [("endpoint", endpoint.name), ("status", str(endpoint.status)), ("revision", endpoint.config)]
-    if endpoint.pending:
-        rows.append(("moving to", endpoint.pending))
-    if endpoint.failure_reason:
-        rows.append(("AWS", endpoint.failure_reason))
-    for variant in endpoint.variants:
-        instances = f"{variant.current_count} of {variant.desired_count} instances"
-        rows.append(("variant", f"{variant.name}: {instances}, weight {variant.current_weight:g}"))
-    if brought is None:
-        rows.append(("journal", "does not know how this revision came here"))
-    else:
-        rows += [
-            ("since", brought.finished_at),
-            ("by", brought.by),
-            ("with", f"{brought.verb} #{brought.number}: {brought.outcome}"),
-        ]
-        rows += [("reason", brought.reason)] if brought.reason else []
-        rows += [("artifact", brought.revision.model.artifact)] if brought.revision else []
-    if found.unfinished is not None:
-        attempt = found.unfinished
-        rows.append(
-            ("note", f"{attempt.verb} #{attempt.number} of {attempt.started_at} has no end in the journal")
-        )
-    return _aligned(rows)
-
-
-def status_document(found: "Status") -> dict[str, object]:
-    """Return the same for scripts."""
-    endpoint = found.endpoint
-    return {
-        "endpoint": endpoint.name,
-        "status": str(endpoint.status),
-        "revision": endpoint.config,
-        "pending": endpoint.pending,
-        "failure_reason": endpoint.failure_reason or None,
-        "deployment": None if found.deployment is None else deployment_document(found.deployment),
-        "unfinished": None if found.unfinished is None else deployment_document(found.unfinished),
-    }
-
-
-def history(attempts: Sequence[Deployment]) -> str:
-    """Return every attempt, one a line, the latest last."""
-    head = ("#", "started", "verb", "revision", "outcome", "by", "reason or detail")
-    rows = [
-        (
-            str(attempt.number),
-            attempt.started_at[:19].replace("T", " "),
-            attempt.verb,
-            attempt.revision.name if attempt.revision else "-",
-            attempt.outcome or "no end",
-            attempt.by.rpartition(":")[2],
-            "; ".join(filter(None, [attempt.reason, attempt.detail])),
-        )
-        for attempt in attempts
-    ]
-    return table([head, *rows])
-
-
-def deployment_document(attempt: Deployment) -> dict[str, object]:
-    """Return one attempt for scripts."""
-    return {
-        "number": attempt.number,
-        "verb": attempt.verb,
-        "revision": attempt.revision.name if attempt.revision else None,
-        "artifact": attempt.revision.model.artifact if attempt.revision else None,
-        "started_at": attempt.started_at,
-        "finished_at": attempt.finished_at or None,
-        "outcome": attempt.outcome or None,
-        "detail": attempt.detail or None,
-        "by": attempt.by,
-        "reason": attempt.reason or None,
-    }
 
 
 def model(asked: ModelSpec) -> str:
@@ -169,7 +83,3 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
         for row in rows
     )
-
-
-def _aligned(rows: Iterable[tuple[str, str]]) -> str:
-    return table([(label, text) for label, text in rows])

@@ -13,14 +13,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestrator.cli import wiring
+from orchestrator import wiring
+from orchestrator.cli.opening import selection
 from orchestrator.cli.options import Options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
 from orchestrator.core.archive import CODE, Member
 from orchestrator.core.errors import ArtifactError, SpecError
 from orchestrator.core.manifest import File
-from orchestrator.core.ports import Archives
+from orchestrator.core.packaging import Archives
 from orchestrator.core.revision import CONTAINER_ENVIRONMENT
 from orchestrator.core.spec import Spec
 from orchestrator.serving.contract import is_multi_model
@@ -107,7 +108,7 @@ class Project:
         Raises:
             SpecError: If it is wrong.
         """
-        return [Path(self._options.config), *_named(wiring.resolve(self._options).spec)]
+        return [Path(self._options.config), *_named(wiring.resolve(selection(self._options)).spec)]
 
     @contextlib.contextmanager
     def built(self) -> Iterator[Served]:
@@ -118,7 +119,7 @@ class Project:
         Raises:
             OrchestratorError: As `orchestrator.usecases.build.build` does.
         """
-        spec = wiring.resolve(self._options).spec
+        spec = wiring.resolve(selection(self._options)).spec
         # The build stays open: where weights were converted, the folder links to what it has written.
         with (
             _temporary() as folder,
@@ -200,7 +201,7 @@ class Artifact:
             ArtifactError: If it is damaged, or a name in it breaks a rule.
         """
         with _temporary() as folder:
-            wiring.download(self.options, self.url, str(folder / "model"))
+            wiring.download(selection(self.options), self.url, str(folder / "model"))
             yield _served(folder / "model", self.variables)
 
 

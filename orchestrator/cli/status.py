@@ -2,23 +2,21 @@
 
 import click
 
-from orchestrator.cli import render, wiring
+from orchestrator.cli import opening, standing
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
-from orchestrator.usecases.status import status
 
 
 @click.command("status")
 @click.argument("endpoint", required=False)
 @with_options
 def command(options: Options, endpoint: str | None) -> None:
-    """Show what serves now, since when, and who deployed it.
+    """Show which revision serves which share of traffic, since when, who deployed it and why.
 
     \b
     Examples:
       orchestrator status
       orchestrator status digits --env prod -o json
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
-    project = wiring.open_project(options, endpoint=endpoint)
-    found = status(endpoint or project.spec.name, project.edge)
-    Terminal(options).result(render.status(found), render.status_document(found))
+    found = opening.project(options, endpoint).status()
+    Terminal(options).result(standing.status(found), standing.status_document(found))

@@ -2,25 +2,58 @@
 
 import click
 
-from orchestrator.cli import carrying, wiring
+from orchestrator.cli import carrying, opening, render
 from orchestrator.cli.options import Options, with_options
-from orchestrator.usecases.destroy import prepare_sweep
+from orchestrator.cli.terminal import Terminal
 
 
 @click.command("sweep")
 @click.argument("endpoint", required=False)
 @click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Revisions to keep [keep_revisions].")
-@click.option("--reason", default="", metavar="TEXT", help="Why; kept in the journal.")
+@click.option(
+    "--within-days",
+    type=click.FloatRange(min=0),
+    default=0,
+    metavar="DAYS",
+    help="Keep what was deployed within so many days, too.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would go and what stays, and why; change nothing.")
+@opening.reason_option
 @with_options
-def command(options: Options, endpoint: str | None, keep: int | None, reason: str) -> None:
-    """Delete the models and endpoint configs that nothing serves, keeps or references.
+def command(
+    options: Options,
+    *,
+    endpoint: str | None,
+    keep: int | None,
+    within_days: float,
+    dry_run: bool,
+    reason: str,
+) -> None:
+    """Delete the models, endpoint configs and alarms that nothing serves, keeps or references.
+
+    It says of each why it goes or stays. What another endpoint uses stays, and so does what an unfinished
+    attempt is for.
 
     \b
     Examples:
-      orchestrator sweep
+      orchestrator sweep --dry-run
       orchestrator sweep digits --keep 2 --yes
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
-    project = wiring.open_project(options, endpoint=endpoint)
-    name = endpoint or project.spec.name
-    prepared = prepare_sweep(name, keep or project.spec.target.keep_revisions, project.edge, reason=reason)
-    carrying.carry_out(prepared, project.edge, options, destructive=True)
+    project = opening.project(options, endpoint)
+    found = project.prepare_sweep(keep, within_days, reason)
+    terminal = Terminal(options)
+    rows = [
+        *(("-", one.name, one.why) for one in found.goes),
+        *((" ", one.name, one.why) for one in found.stays),
+    ]
+    told = render.table(rows) if rows else "nothing was made for this endpoint"
+    if dry_run:
+        document = {
+            **carrying.document_of(found.prepared),
+            "goes": [{"name": one.name, "why": one.why} for one in found.goes],
+            "stays": [{"name": one.name, "why": one.why} for one in found.stays],
+        }
+        terminal.result(told, document)
+        return
+    terminal.say(told)
+    carrying.carry_out(project, found.prepared, options, destructive=True)

@@ -44,6 +44,11 @@ class Terminal:
         if self.live:
             click.echo(f"\r\x1b[2K{text}", nl=False, err=True)
 
+    def draw(self, text: str) -> None:
+        """Write what is drawn over later, as it is; only on a terminal."""
+        if self.live:
+            click.echo(text, nl=False, err=True)
+
     def confirm(self, question: str, *, destructive: bool) -> None:
         """Ask before something is changed.
 

@@ -2,16 +2,19 @@
 
 import click
 
-from orchestrator.cli import render, wiring
+from orchestrator import wiring
+from orchestrator.cli import opening, render
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
+from orchestrator.selection import Manner
 from orchestrator.usecases.upload import upload
 
 
 @click.command("upload")
+@opening.endpoint_option
 @with_options
-def command(options: Options) -> None:
+def command(options: Options, endpoint: str | None) -> None:
     """Build and try the project's archive, and send it to the environment's bucket.
 
     The key is made of the archive's content: what is there already is not sent again. The archive is packed
@@ -25,8 +28,8 @@ def command(options: Options) -> None:
       orchestrator upload --env prod -o json
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     terminal = Terminal(options)
-    project = wiring.open_project(options, start_local=True)
-    spec, edge = project.spec, project.edge
+    project = opening.project(options, endpoint, Manner(start_local=True))
+    edge, spec = project.edge, project.spec
     cases = wiring.golden_cases(spec)
     terminal.say(f"packaging {render.model(spec.model)}, and trying it here")
     sent = upload(spec, wiring.packaging(), cases, edge.store, TerminalTransfer(terminal))

@@ -10,10 +10,14 @@
   + RolledBackError        the deploy failed, the previous revision is serving (exit 4)
   + UnhealthyError         the deploy failed, the endpoint is not healthy (exit 5)
     - NotVerifiedError     it serves the new revision, which does not answer as it should
+  + MixedError             the way back failed, too: old and new serve side by side (exit 10)
+  + CapacityError          AWS has no machines of that type to give (exit 11)
+  + QuotaError             the account may not have that many (exit 12)
   + StillMovingError       our patience ended before the change did (exit 8)
   + CloudError             AWS said no
     - NotFoundError
     - ThrottledError
+    - UnreachableError     no answer: nobody knows whether the call was carried out
     - DeniedError          credentials or permission (exit 9)
 
 Facts are attributes; the text a person reads is put together once, by `orchestrator.cli.render`.
@@ -116,6 +120,27 @@ class NotVerifiedError(UnhealthyError):
     code = "not-verified"
 
 
+class MixedError(OrchestratorError):
+    """SageMaker's way back failed, too: instances of the old and the new revision serve side by side."""
+
+    code = "mixed"
+    exit_code = 10
+
+
+class CapacityError(OrchestratorError):
+    """AWS has no machines of that type to give at the moment."""
+
+    code = "capacity"
+    exit_code = 11
+
+
+class QuotaError(OrchestratorError):
+    """The account may not have that many."""
+
+    code = "quota"
+    exit_code = 12
+
+
 class StillMovingError(OrchestratorError):
     """Our patience ended before the change did; it goes on without us."""
 
@@ -139,6 +164,12 @@ class ThrottledError(CloudError):
     """AWS asks for fewer requests."""
 
     code = "throttled"
+
+
+class UnreachableError(CloudError):
+    """No answer came: nobody knows whether the call was carried out. Every port may be asked again."""
+
+    code = "unreachable"
 
 
 class DeniedError(CloudError):

@@ -12,7 +12,7 @@ from orchestrator.core.checkpoint import Kind, Weights
 from orchestrator.core.containers import Profile
 from orchestrator.core.policy import Finding, Level, Rule
 from orchestrator.core.requirements import Requirement, Requirements
-from orchestrator.core.spec import Target
+from orchestrator.core.target import Target
 from orchestrator.core.versions import admits, release
 
 _OLDEST_TORCH = (2, 4)
@@ -79,14 +79,26 @@ def _unsupported(profile: Profile, target: Target) -> Iterator[Finding]:
     fitting = ", ".join(name for name, known in containers.PROFILES.items() if not _misfits(known))
     for text in _misfits(profile):
         yield Finding(Rule.UNSUPPORTED, Level.REFUSE, text, f"set container.profile to one of {fitting}")
-    is_graviton = _GRAVITON.match(target.instance_type) is not None
-    if not target.is_local and is_graviton != (profile.architecture == "arm64"):
-        yield Finding(
-            Rule.UNSUPPORTED,
-            Level.REFUSE,
-            f"the image of '{profile.name}' is for {profile.architecture}; {target.instance_type} is not",
-            "set endpoint.instance_type or container.profile so that they agree",
-        )
+    for machine in () if target.is_local else _machines(target):
+        is_graviton = _GRAVITON.match(machine) is not None
+        if is_graviton != (profile.architecture == "arm64"):
+            yield Finding(
+                Rule.UNSUPPORTED,
+                Level.REFUSE,
+                f"the image of '{profile.name}' is for {profile.architecture}; {machine} is not",
+                "set endpoint.instance_type or container.profile so that they agree",
+            )
+
+
+def _machines(target: Target) -> tuple[str, ...]:
+    """Return the instance types that the project's own model may run on; none where it is serverless."""
+    endpoint = target.endpoint
+    every = (*endpoint.variants, *([endpoint.shadow] if endpoint.shadow else []))
+    own = [variant for variant in every if not variant.model]
+    found = [
+        kind for v in own for kind in (v.instance_type, *(pool.instance_type for pool in v.pools)) if kind
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def _misfits(profile: Profile) -> tuple[str, ...]:

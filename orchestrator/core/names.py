@@ -118,3 +118,18 @@ def journal_key(endpoint: str, number: int) -> str:
     'orchestrator/digits/journal/000001.json'
     """
     return f"{journal_prefix(endpoint)}{number:06d}.json"
+
+
+def head_key(endpoint: str) -> str:
+    """Return the S3 key of the journal's head."""
+    return f"{_KEY_ROOT}/{endpoint}/journal-head.json"
+
+
+def lock_key(endpoint: str) -> str:
+    """Return the S3 key of the endpoint's lock."""
+    return f"{_KEY_ROOT}/{endpoint}/lock.json"
+
+
+def input_key(endpoint: str, digest: str) -> str:
+    """Return the S3 key of the body of an asynchronous request whose content has this digest."""
+    return f"{_KEY_ROOT}/{endpoint}/inputs/{digest}"

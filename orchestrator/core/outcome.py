@@ -8,6 +8,8 @@ return `Deployed`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.core.capacities import is_asked
+from orchestrator.core.clouds import Capacity
 from orchestrator.core.resources import Endpoint, EndpointStatus
 
 STALE_READ_SECONDS = 60.0
@@ -20,9 +22,11 @@ class Expectation:
 
     Attributes:
         config: The endpoint config that was asked for.
-        fingerprint: What the new revision's answers carry.
+        fingerprint: What the new revision's answers carry; empty where the endpoint cannot show one, as
+            behind asynchronous inference, or where nobody knows which model it is.
         previous: The endpoint config that served before, or ``None`` for a new endpoint.
         modified_before: `Endpoint.last_modified` before the call.
+        capacities: What variants were asked to have, where that was asked for.
     """
 
     endpoint: str
@@ -30,6 +34,7 @@ class Expectation:
     fingerprint: str
     previous: str | None = None
     modified_before: float = 0.0
+    capacities: tuple[Capacity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +83,19 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The new revision serves, and has itself answered that many golden cases."""
+    """The new revision serves, and has answered that many golden cases.
+
+    Attributes:
+        recognised: Whether these answers carried its fingerprint, so that it is known to be itself.
+    """
 
     answered: int
+    recognised: bool
 
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """SageMaker went back to the endpoint config that served before."""
+    """SageMaker went back to what served before: the endpoint config, or its variants' capacities."""
 
     reason: str
 
@@ -98,8 +108,15 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True)
+class Mixed:
+    """SageMaker's way back failed: the old and the new endpoint config serve side by side."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unhealthy:
-    """The endpoint serves nothing, or a mix."""
+    """The endpoint serves nothing."""
 
     status: EndpointStatus | None
     reason: str
@@ -113,7 +130,7 @@ class NotVerified:
     problem: str
 
 
-Verdict = Moving | Arrived | Deployed | RolledBack | Superseded | Unhealthy | NotVerified
+Verdict = Moving | Arrived | Deployed | RolledBack | Superseded | Mixed | Unhealthy | NotVerified
 
 
 def judge(expectation: Expectation, sighting: Sighting, answers: Sequence[Answer] | None = None) -> Verdict:
@@ -136,6 +153,9 @@ def judge(expectation: Expectation, sighting: Sighting, answers: Sequence[Answer
         return _not_in_service(expectation, sighting, endpoint)
     if endpoint.config != expectation.config:
         return _elsewhere(expectation, sighting, endpoint)
+    if not _is_asked(expectation, endpoint):
+        stale = _is_stale(expectation, sighting, endpoint)
+        return Moving(endpoint.status) if stale else RolledBack(endpoint.failure_reason)
     if _is_unchanged(expectation, endpoint) or not all(variant.arrived for variant in endpoint.variants):
         return Moving(endpoint.status)
     if answers is None:
@@ -143,12 +163,15 @@ def judge(expectation: Expectation, sighting: Sighting, answers: Sequence[Answer
     for answer in answers:
         if problem := _problem(expectation, answer):
             return NotVerified(answer.case, problem)
-    return Deployed(sum(not answer.is_error for answer in answers))
+    answered = sum(not answer.is_error for answer in answers)
+    return Deployed(answered, recognised=answered > 0 and expectation.fingerprint != "")
 
 
 def _not_in_service(expectation: Expectation, sighting: Sighting, endpoint: Endpoint) -> Verdict:
     if _is_stale(expectation, sighting, endpoint):
         return Moving(endpoint.status)
+    if endpoint.status is EndpointStatus.UPDATE_ROLLBACK_FAILED:
+        return Mixed(endpoint.failure_reason)
     return Unhealthy(endpoint.status, endpoint.failure_reason)
 
 
@@ -173,8 +196,14 @@ def _is_unchanged(expectation: Expectation, endpoint: Endpoint) -> bool:
     return expectation.previous is not None and endpoint.last_modified <= expectation.modified_before
 
 
+def _is_asked(expectation: Expectation, endpoint: Endpoint) -> bool:
+    """Tell whether the variants are asked to have the capacities that were asked for."""
+    wanted = {capacity.variant: capacity for capacity in expectation.capacities}
+    return all(is_asked(fleet, wanted[fleet.name]) for fleet in endpoint.variants if fleet.name in wanted)
+
+
 def _problem(expectation: Expectation, answer: Answer) -> str:
-    if answer.problem or answer.is_error:
+    if answer.problem or answer.is_error or not expectation.fingerprint:
         return answer.problem
     if answer.fingerprint != expectation.fingerprint:
         given = "no fingerprint" if answer.fingerprint is None else f"the fingerprint {answer.fingerprint}"

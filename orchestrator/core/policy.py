@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.core.errors import RefusedError
-from orchestrator.core.spec import PolicySpec, Target
+from orchestrator.core.spec import PolicySpec
+from orchestrator.core.target import Target
 
 
 class Rule(StrEnum):

@@ -3,47 +3,49 @@
 Each port is one outside thing. The fakes in ``tests/support`` and the adapters pass the same contract tests.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.core.archive import Member
-from orchestrator.core.checkpoint import Checkpoint, Kind, Weights
 from orchestrator.core.golden import Case, Request, Response
-from orchestrator.core.journal import Entry
+from orchestrator.core.journal import Entry, Head
 from orchestrator.core.latency import Measured, Pace
-from orchestrator.core.manifest import Contents, File
-from orchestrator.core.resources import Endpoint, EndpointConfig, Model, Pairs, State
-from orchestrator.core.spec import ModelSpec, Spec
+from orchestrator.core.live import Line, Pending, Position
 from orchestrator.core.steps import Step
 
 
-class Cloud(Protocol):
-    """SageMaker, as far as a deployment needs it.
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a slot holds.
 
-    Creating what exists with the same content and deleting what is gone succeed, so every method but
-    `update_endpoint` is safe to repeat. All raise `CloudError` or one of its kind.
+    Attributes:
+        tag: Changes with every write (an ETag).
+        age_seconds: Since it was written, both moments by the store's own clock.
     """
 
-    def identity(self) -> str:
-        """Return who we are: the ARN of the caller."""
+    content: bytes
+    tag: str
+    age_seconds: float
+
+
+class Slot(Protocol):
+    """One small object that several write to, each only over what they have seen."""
+
+    def read(self) -> Stored | None:
+        """Return what it holds, or ``None`` if it is empty."""
         ...
 
-    def observe(self, endpoint: str) -> State:
-        """Return the endpoint, and every model and endpoint config that was made for it."""
+    def write(self, content: bytes, *, over: str | None) -> str | None:
+        """Write if it still holds what has the tag ``over`` (``None``: if it is empty).
+
+        Returns:
+            The new tag, or ``None`` if somebody else was first; then nothing was written.
+        """
         ...
 
-    def endpoint(self, name: str) -> Endpoint | None:
-        """Return the endpoint as it is now, or ``None``."""
+    def clear(self, tag: str) -> bool:
+        """Empty it if it still holds what has this tag; tell whether it did."""
         ...
-
-    def create_model(self, model: Model) -> None: ...
-    def create_endpoint_config(self, config: EndpointConfig) -> None: ...
-    def create_endpoint(self, name: str, config: str, tags: Pairs) -> None: ...
-    def update_endpoint(self, name: str, config: str) -> None: ...
-    def delete_endpoint(self, name: str) -> None: ...
-    def delete_endpoint_config(self, name: str) -> None: ...
-    def delete_model(self, name: str) -> None: ...
 
 
 class Store(Protocol):
@@ -96,7 +98,11 @@ class Journal(Protocol):
     """The record of one endpoint's deployments."""
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return the whole journal, its chain verified."""
+        """Return the whole journal, its chain and its head verified."""
+        ...
+
+    def head(self) -> Head | None:
+        """Return the journal's head, in one call; ``None`` if nothing was ever written."""
         ...
 
     def append(self, kind: str, facts: Mapping[str, object], *, by: str, at: str) -> Entry:
@@ -111,12 +117,35 @@ class Journal(Protocol):
 class Runtime(Protocol):
     """A live endpoint, as its callers see it."""
 
-    def invoke(self, endpoint: str, request: Request) -> Response:
+    def invoke(self, endpoint: str, request: Request, *, variant: str | None = None) -> Response:
         """Send one request; an error of the model comes back as its status, not as an exception.
+
+        Args:
+            endpoint: Its name.
+            request: What to send.
+            variant: Which variant is to answer; ``None`` leaves it to their weights.
 
         Raises:
             CloudError: If the endpoint cannot be reached or does not exist.
         """
+        ...
+
+    def invoke_stream(
+        self, endpoint: str, request: Request, *, variant: str | None = None
+    ) -> Iterator[bytes]:
+        """Send one request, and yield the parts of the answer as they come.
+
+        Raises:
+            OrchestratorError: If the model refuses it, or stops in the middle.
+        """
+        ...
+
+    def invoke_async(self, endpoint: str, request: Request, input_url: str) -> Pending:
+        """Have what lies at ``input_url`` answered in its own time; the request's body is not sent."""
+        ...
+
+    def collect(self, pending: Pending) -> Response | None:
+        """Return the answer to an asynchronous request, or ``None`` if there is none yet."""
         ...
 
 
@@ -125,6 +154,10 @@ class Logs(Protocol):
 
     def since(self, endpoint: str, moment: float) -> tuple[str, ...]:
         """Return the lines written since ``moment`` (seconds since 1970), oldest first."""
+        ...
+
+    def read(self, endpoint: str, position: Position) -> tuple[tuple[Line, ...], Position]:
+        """Return what was written since ``position``, oldest first, and the position after it."""
         ...
 
 
@@ -150,11 +183,33 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What can be seen of a change under way.
+
+    Attributes:
+        status: SageMaker's, or ``not visible yet``.
+        stage: What is being done, in SageMaker's words; may be empty.
+        share: Of the traffic that the new fleet has, from 0 to 1; ``None`` if nobody can tell.
+        instances: Such as ``2 of 4``; may be empty.
+        elapsed_seconds: Since the change was asked for.
+        left_seconds: At most, until our patience ends.
+    """
+
+    endpoint: str
+    status: str
+    elapsed_seconds: float
+    left_seconds: float
+    stage: str = ""
+    share: float | None = None
+    instances: str = ""
+
+
 class Progress(Protocol):
     """Somebody who watches a plan being carried out."""
 
     def started(self, step: Step, number: int, total: int) -> None: ...
-    def waiting(self, endpoint: str, status: str, elapsed_seconds: float) -> None: ...
+    def waiting(self, watch: Watch) -> None: ...
     def finished(self, step: Step) -> None: ...
     def asking(self, cases: Sequence[str]) -> None: ...
 
@@ -165,125 +220,6 @@ class Transfer(Protocol):
     def started(self, doing: str, total_bytes: int | None) -> None: ...
     def moved(self, count_bytes: int) -> None: ...
     def finished(self) -> None: ...
-
-
-# Packaging. The adapters of these ports hold nothing, so a module can be one.
-
-
-class Checkpoints(Protocol):
-    """Trained models on disk. What is read is not trusted; nothing of it is run but where that is said."""
-
-    def examine(self, path: str, format_: str) -> Checkpoint:
-        """Return what the file or folder at ``path`` holds; nothing of it is run.
-
-        Args:
-            path: The file or folder.
-            format_: ``auto``, or what it has to be.
-
-        Raises:
-            ArtifactError: If it is absent, damaged or of a form that is not supported.
-        """
-        ...
-
-    def weights(self, model: ModelSpec, root: str) -> AbstractContextManager[Weights]:
-        """Yield what of the model goes into an archive; its content can be read as long as this is open.
-
-        Raises:
-            ArtifactError: If it is absent, damaged, ambiguous or of a form that is not supported.
-            RefusedError: If it carries code and the spec does not allow that.
-            MissingExtraError: If what it takes to read it is not installed.
-        """
-        ...
-
-
-class Sources(Protocol):
-    """The files of a project."""
-
-    def collect(self, root: str, paths: Sequence[str], patterns: Sequence[str]) -> tuple[Member, ...]:
-        """Return the files at ``paths`` and those that match ``patterns``, by their path below ``root``.
-
-        Raises:
-            ArtifactError: If one is absent or leads out of ``root``, or a pattern matches nothing.
-        """
-        ...
-
-    def text(self, member: Member) -> str:
-        """Return the text of a small member, such as a requirements file."""
-        ...
-
-
-class Generator(Protocol):
-    """What the orchestrator itself puts into an archive."""
-
-    def entry_point(self, spec: Spec, kind: Kind) -> tuple[Member, ...]:
-        """Return the generated entry point, under its path in the archive."""
-        ...
-
-    def runtime(self) -> tuple[Member, ...]:
-        """Return the runtime that the entry point imports, under its path in the archive."""
-        ...
-
-    def versions(self) -> Pairs:
-        """Return the versions of the programs that archives are made with."""
-        ...
-
-
-class Archives(Protocol):
-    """Archives on disk. What is read is not trusted; all raise `ArtifactError`."""
-
-    def digest(self, member: Member, moved: Callable[[int], None]) -> File:
-        """Return the path, size and digest of ``member``; ``moved`` is told of every chunk that was read."""
-        ...
-
-    def draft(self, out: str) -> AbstractContextManager[str]:
-        """Yield a path to write to, which replaces ``out`` at the end and is gone after an exception."""
-        ...
-
-    def stream(self, members: Sequence[Member], files: Sequence[File]) -> Iterator[bytes]:
-        """Yield the archive of ``members``, each of which has to be what ``files`` says still."""
-        ...
-
-    def chunks(self, member: Member, file: File) -> Iterator[bytes]:
-        """Yield the content of ``member``, which has to be what ``file`` says still."""
-        ...
-
-    def write(self, path: str, chunks: Iterable[bytes]) -> None:
-        """Write what `stream` yields to ``path``, a `draft`: that turns an OSError into our error."""
-        ...
-
-    def secret_in(self, member: Member) -> str:
-        """Return which kind of secret ``member`` is or holds; empty if none is known."""
-        ...
-
-    def contents(self, path: str) -> Contents: ...
-
-    def unpacked(self, path: str) -> AbstractContextManager[str]:
-        """Yield a temporary folder with what the archive at ``path`` holds."""
-        ...
-
-
-class Builds(Protocol):
-    """What has been packaged before, so that an unchanged project need not be packaged again."""
-
-    def standing(self, out: str, identity: str, facts: Mapping[str, str]) -> bool:
-        """Tell whether ``out`` is still the archive that was remembered with this identity and facts."""
-        ...
-
-    def remember(self, out: str, identity: str, facts: Mapping[str, str]) -> None:
-        """Remember the archive at ``out``, which has just been written and tried."""
-        ...
-
-
-class Trial(Protocol):
-    """The local endpoint, as a first customer of an archive."""
-
-    def run(self, members: Sequence[Member], cases: Sequence[Case]) -> tuple[Response, ...]:
-        """Load the model as the container will, and return its answer to each of ``cases``.
-
-        Raises:
-            ArtifactError: If the model does not load, saying why; its last line is a detail.
-        """
-        ...
 
 
 class Load(Protocol):

@@ -2,20 +2,30 @@
 
 Two deployments of the same archive, image, role, settings and fleet are the same revision on every
 machine, so deploying twice changes nothing, and an earlier revision can be made again from the journal.
+How traffic moves to it, how it is scaled and what is asked of it are no part of what it is.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from orchestrator.core import records
 from orchestrator.core.names import content_name
 from orchestrator.core.resources import EndpointConfig, Model, Pairs, Variant
+from orchestrator.core.scaling import Scaling
+from orchestrator.core.target import EndpointSpec
 
 ENDPOINT_TAG = "orchestrator:endpoint"
 """The tag that says that a resource was made by the orchestrator, and for which endpoint."""
 
 VARIANT = "primary"
-"""The name of the one variant. SageMaker refuses a blue/green update that changes variant names."""
+"""The name of the one variant, unless the spec says otherwise.
+
+SageMaker refuses a blue/green update that changes variant names.
+"""
+
+RESERVED_VARIABLES = frozenset({"SAGEMAKER_PROGRAM", "SAGEMAKER_SUBMIT_DIRECTORY"})
+"""What a spec may not set: the archive is laid out for these values, and answers with no others."""
 
 # What every revision's container is told. The container ignores SAGEMAKER_SUBMIT_DIRECTORY; the SDKs read
 # it. TorchServe's own limits are 6 553 500 bytes and 120 s, SageMaker's are 25 MB and 60 s:
@@ -61,6 +71,7 @@ class Revision:
     Attributes:
         artifact: The digest of the archive's manifest: what the model's answers are recognised by.
         golden: How to tell that it answers rightly; not part of its identity.
+        scalings: How its variants are scaled; not part of its identity.
     """
 
     endpoint: str
@@ -68,6 +79,7 @@ class Revision:
     model: Model
     config: EndpointConfig
     golden: Golden | None = None
+    scalings: tuple[Scaling, ...] = ()
 
     @property
     def name(self) -> str:
@@ -79,13 +91,10 @@ class Revision:
         """What the model's answers carry: the first 16 digits of the manifest's digest."""
         return self.artifact[:16]
 
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """The machines of a variant."""
-
-    instance_type: str
-    instance_count: int
+    @property
+    def models(self) -> frozenset[Model]:
+        """The models that are made for it. Its config may refer to others', too: see ``config.models``."""
+        return frozenset({self.model})
 
 
 def tags_of(endpoint: str, tags: Pairs) -> Pairs:
@@ -110,34 +119,56 @@ class Source:
     role: str
 
 
-def make(endpoint: str, source: Source, fleet: Fleet, *, tags: Pairs, golden: Golden | None) -> Revision:
-    """Return the revision that serves ``source`` on ``fleet``, its resources named by their content."""
+def make(
+    endpoint: str,
+    source: Source,
+    spec: EndpointSpec,
+    *,
+    tags: Pairs,
+    golden: Golden | None,
+    scalings: Sequence[Scaling] = (),
+) -> Revision:
+    """Return the revision that serves ``source`` as ``spec`` says, its resources named by their content.
+
+    A variant or shadow that names no model serves the one that is made here.
+    """
     marked = tags_of(endpoint, tags)
-    environment = tuple(sorted(CONTAINER_ENVIRONMENT.items()))
-    content = {
-        "image": source.image,
-        "artifact": source.url,
-        "role": source.role,
-        "environment": environment,
-        "tags": marked,
-    }
-    model = Model(
-        name=content_name(endpoint, content),
+    unnamed = _model(source, spec, marked)
+    model = replace(unnamed, name=content_name(endpoint, records.content(unnamed)))
+    config = EndpointConfig(
+        name="",
+        variants=tuple(_serving(variant, model) for variant in spec.variants),
+        tags=marked,
+        shadows=() if spec.shadow is None else (_serving(spec.shadow, model),),
+        capture=spec.capture,
+        async_inference=spec.async_inference,
+        kms_key=spec.kms_key,
+    )
+    named = replace(config, name=content_name(endpoint, records.content(config)))
+    return Revision(endpoint, source.identity, model, named, golden, tuple(scalings))
+
+
+def _model(source: Source, spec: EndpointSpec, tags: Pairs) -> Model:
+    environment = {**CONTAINER_ENVIRONMENT, **dict(spec.environment)}
+    return Model(
+        name="",
         image=source.image,
         artifact=source.url,
         role=source.role,
-        environment=environment,
-        tags=marked,
+        environment=tuple(sorted(environment.items())),
+        tags=tags,
+        vpc=spec.vpc,
+        network_isolation=spec.network_isolation,
     )
-    variant = Variant(VARIANT, model.name, fleet.instance_type, fleet.instance_count)
-    config_name = content_name(endpoint, {"variants": [asdict(variant)], "tags": marked})
-    config = EndpointConfig(config_name, (variant,), marked)
-    return Revision(endpoint, source.identity, model, config, golden)
+
+
+def _serving(variant: Variant, model: Model) -> Variant:
+    return variant if variant.model else replace(variant, model=model.name)
 
 
 def to_record(revision: Revision) -> dict[str, object]:
     """Return ``revision`` as JSON-serialisable content, for the journal."""
-    return asdict(revision)
+    return records.to_record(revision)
 
 
 def from_record(record: Mapping[str, object]) -> Revision:
@@ -146,52 +177,4 @@ def from_record(record: Mapping[str, object]) -> Revision:
     Raises:
         KeyError, TypeError, ValueError: If the record is none. The journal says which entry it was.
     """
-    model, config = _mapping(record["model"]), _mapping(record["config"])
-    return Revision(
-        endpoint=str(record["endpoint"]),
-        artifact=str(record["artifact"]),
-        model=Model(
-            name=str(model["name"]),
-            image=str(model["image"]),
-            artifact=str(model["artifact"]),
-            role=str(model["role"]),
-            environment=_pairs(model["environment"]),
-            tags=_pairs(model["tags"]),
-        ),
-        config=EndpointConfig(
-            name=str(config["name"]),
-            variants=tuple(_variant(_mapping(variant)) for variant in _sequence(config["variants"])),
-            tags=_pairs(config["tags"]),
-        ),
-        golden=None if record["golden"] is None else _golden(_mapping(record["golden"])),
-    )
-
-
-def _variant(record: Mapping[str, object]) -> Variant:
-    return Variant(
-        name=str(record["name"]),
-        model=str(record["model"]),
-        instance_type=str(record["instance_type"]),
-        instance_count=int(str(record["instance_count"])),
-        weight=float(str(record["weight"])),
-    )
-
-
-def _golden(record: Mapping[str, object]) -> Golden:
-    return Golden(key=str(record["key"]), atol=float(str(record["atol"])))
-
-
-def _mapping(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise TypeError(f"expected an object, not {value!r}")
-    return value
-
-
-def _sequence(value: object) -> list[object]:
-    if not isinstance(value, (list, tuple)):
-        raise TypeError(f"expected a list, not {value!r}")
-    return list(value)
-
-
-def _pairs(value: object) -> Pairs:
-    return tuple((str(key), str(item)) for key, item in map(_sequence, _sequence(value)))
+    return records.from_record(Revision, record)

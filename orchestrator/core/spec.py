@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 from orchestrator.core.errors import SpecError
 from orchestrator.core.resources import Pairs
-
-LOCAL = "local"
-"""The environment that always exists: the embedded local cloud."""
+from orchestrator.core.target import Target
 
 TAR_GZ, S3_PREFIX = "tar.gz", "s3-prefix"
 """How the archive lies in S3: as one compressed file, or as its files below a prefix."""
@@ -177,36 +175,6 @@ class GoldenSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where and how one environment is deployed to; ``bucket`` and ``role`` may still be missing.
-
-    Attributes:
-        image: A full image URI, or ``None`` for the container profile's own.
-        kms_key: What S3 encrypts artifacts with; ``None`` leaves it to the bucket.
-        bucket_owner: The account that has to own the bucket; every call to S3 names it.
-    """
-
-    environment: str
-    region: str | None
-    bucket: str | None
-    role: str | None
-    instance_type: str
-    instance_count: int
-    keep_revisions: int
-    profile: str
-    image: str | None = None
-    tags: Pairs = ()
-    assume_role: str | None = None
-    kms_key: str | None = None
-    bucket_owner: str | None = None
-
-    @property
-    def is_local(self) -> bool:
-        """Whether this is the embedded local cloud."""
-        return self.environment == LOCAL
-
-
-@dataclass(frozen=True, slots=True)
 class PolicySpec:
     """What a finding of each rule leads to, as ``[policy]`` says: only the rules that it names."""
 
@@ -215,10 +183,10 @@ class PolicySpec:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One project, resolved for one environment.
+    """One project, resolved for one endpoint in one environment.
 
     Attributes:
-        name: The name of the project and of its endpoint.
+        name: The name of the endpoint; the project's, where the spec names no endpoints of their own.
         root: The absolute path of the folder the spec lies in.
     """
 

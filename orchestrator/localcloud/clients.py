@@ -11,6 +11,9 @@ from botocore.config import Config
 from orchestrator.localcloud.defaults import ACCESS_KEY, SECRET_KEY
 from orchestrator.localcloud.world import Scope
 
+OWN = "x-local-cloud-own"
+"""The header of the local cloud's own calls, which no fault befalls."""
+
 
 class Clients:
     """Clients for the local cloud at ``url``, each made once per account and region, in any thread."""
@@ -41,6 +44,7 @@ class Clients:
 
         def name_account(request: AWSPreparedRequest, **_: Any) -> None:  # noqa: ANN401 - botocore's events
             request.headers["x-moto-account-id"] = scope.account
+            request.headers[OWN] = "1"
 
         client.meta.events.register("before-send", name_account)
         return client

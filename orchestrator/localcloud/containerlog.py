@@ -86,9 +86,9 @@ class ContainerLog:
         place = {"logGroupName": self._stream.group, "logStreamName": self._stream.name}
         try:
             if not self._exists:
-                with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+                with _unless_there():
                     logs.create_log_group(logGroupName=self._stream.group)
-                with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+                with _unless_there():
                     logs.create_log_stream(**place)
                 self._exists = True
             for batch in batches(events):
@@ -98,6 +98,20 @@ class ContainerLog:
         except (ClientError, BotoCoreError):
             # The endpoint must go on without its log, as it does on AWS.
             logging.getLogger(__name__).exception("lines of %s are lost", self._stream.name)
+
+
+@contextlib.contextmanager
+def _unless_there() -> Iterator[None]:
+    """Let somebody else be first.
+
+    By the error's code: a client makes its exception classes when they are first asked for, and two threads
+    that ask at once get two of each.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
+            raise
 
 
 def batches(events: Sequence[Event]) -> Iterator[list[Event]]:

@@ -2,9 +2,9 @@
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
-from orchestrator.core.resources import EndpointStatus
 from orchestrator.localcloud.apierrors import invalid
 from orchestrator.localcloud.endpoints import get
 from orchestrator.localcloud.world import (
@@ -15,6 +15,7 @@ from orchestrator.localcloud.world import (
     Deployment,
     Endpoint,
     Record,
+    Stage,
     Variant,
     World,
 )
@@ -39,12 +40,10 @@ def describe_endpoint(world: World, request: Content) -> Content:
         "LastModifiedTime": endpoint.modified,
     }
     if endpoint.serving is not None:
-        shown["ProductionVariants"] = _variants(endpoint.serving, arrived=True)
-        if endpoint.serving.policy is not None:
-            shown["LastDeploymentConfig"] = endpoint.serving.policy
+        shown |= _serving(endpoint.serving, endpoint.asked)
     if endpoint.pending is not None:
         shown["PendingDeploymentSummary"] = _pending(endpoint.pending)
-    if endpoint.status is EndpointStatus.FAILED:
+    if endpoint.failure_reason:
         shown["FailureReason"] = endpoint.failure_reason
     return shown
 
@@ -83,19 +82,39 @@ def _summary(world: World, kind: str, member: str, resource: Record | Endpoint) 
     }
 
 
-def _variants(deployment: Deployment, *, arrived: bool) -> list[Content]:
-    return [_variant(deployment, variant, arrived=arrived) for variant in deployment.variants]
-
-
-def _variant(deployment: Deployment, variant: Variant, *, arrived: bool) -> Content:
+def _serving(deployment: Deployment, asked: tuple[Variant, ...]) -> Content:
+    """Return what shows a deployment that serves, with the weights and counts that it is to have."""
+    becoming = {variant.name: variant for variant in asked}
     shown: dict[str, Any] = {
-        "VariantName": variant.name,
-        "CurrentWeight": variant.weight if arrived else 0.0,
-        "DesiredWeight": variant.weight,
-        "CurrentInstanceCount": variant.count if arrived else 0,
-        "DesiredInstanceCount": variant.count,
+        "ProductionVariants": [
+            _variant(deployment, variant, becoming.get(variant.name, variant))
+            for variant in deployment.variants
+        ]
     }
-    if image := variant.container.get("Image"):
+    if deployment.shadows:
+        shadows = [_variant(deployment, variant, variant) for variant in deployment.shadows]
+        shown["ShadowProductionVariants"] = shadows
+    if deployment.policy is not None:
+        shown["LastDeploymentConfig"] = deployment.policy
+    if "AsyncInferenceConfig" in deployment.content:
+        shown["AsyncInferenceConfig"] = deployment.content["AsyncInferenceConfig"]
+    return shown
+
+
+def _variant(deployment: Deployment, present: Variant, desired: Variant) -> Content:
+    shown: dict[str, Any] = {
+        "VariantName": present.name,
+        "CurrentWeight": present.weight,
+        "DesiredWeight": desired.weight,
+    }
+    if present.serverless is None:
+        shown |= {"CurrentInstanceCount": present.count, "DesiredInstanceCount": desired.count}
+    else:
+        shown |= {
+            "CurrentServerlessConfig": present.serverless,
+            "DesiredServerlessConfig": desired.serverless,
+        }
+    if image := present.container.get("Image"):
         # There is no registry to ask which digest a tag stands for, so the image resolves to itself.
         resolved = {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": deployment.since}
         shown["DeployedImages"] = [resolved]
@@ -103,16 +122,32 @@ def _variant(deployment: Deployment, variant: Variant, *, arrived: bool) -> Cont
 
 
 def _pending(deployment: Deployment) -> Content:
-    starting = {"VariantStatus": [{"Status": "Creating", "StartTime": deployment.since}]}
-    variants = [
-        {**_variant(deployment, variant, arrived=False), "InstanceType": variant.instance_type, **starting}
-        for variant in deployment.variants
-    ]
-    return {
+    shown = {
         "EndpointConfigName": deployment.config,
-        "ProductionVariants": variants,
+        "ProductionVariants": [_moving(deployment, variant) for variant in deployment.variants],
         "StartTime": deployment.since,
     }
+    if deployment.shadows:
+        shadows = [_moving(deployment, variant) for variant in deployment.shadows]
+        shown["ShadowProductionVariants"] = shadows
+    return shown
+
+
+def _moving(deployment: Deployment, variant: Variant) -> Content:
+    """Return one variant of what is under way: its share of the traffic, its instances and its stage."""
+    stage = deployment.stages.get(variant.name, Stage("Creating", "", 0, 0.0, deployment.since))
+    present = replace(variant, weight=variant.weight * stage.portion, count=stage.count)
+    shown = {
+        **_variant(deployment, present, variant),
+        "VariantStatus": [
+            {
+                "Status": stage.status,
+                **({"StatusMessage": stage.message} if stage.message else {}),
+                "StartTime": stage.since,
+            }
+        ],
+    }
+    return {**shown, "InstanceType": variant.instance_type} if variant.instance_type else shown
 
 
 def _page(member: str, lines: list[dict[str, Any]], request: Content) -> Content:

@@ -4,44 +4,34 @@
 
     create -> Creating -> arrived -> InService <-> Updating    update, then arrived or failed (rolled back)
                        -> failed  -> Failed
-    delete -> Deleting -> gone                                 from InService and Failed
+    weights and capacities:          InService <-> Updating    then reshaped
+    delete -> Deleting -> gone                                 from whatever is settled
 
-Each function takes the world and the present moment and returns the world that follows. Texts are AWS's
-where a public report shows them; the rest follow their form.
+An update whose rollback fails leaves ``UpdateRollbackFailed``, from which an update or a delete leads on.
+Each function takes the world and the present moment and returns the world that follows. Texts are AWS's where
+a public report shows them; the rest follow their form.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import replace
 
 from orchestrator.core.resources import EndpointStatus
-from orchestrator.localcloud.apierrors import invalid, unsupported
-from orchestrator.localcloud.modeldata import model_data
+from orchestrator.localcloud.apierrors import invalid
+from orchestrator.localcloud.deployments import deployment_of, is_async, succeeding
 from orchestrator.localcloud.records import find, tags_of, without
+from orchestrator.localcloud.rollouts import check_fit, check_policy
 from orchestrator.localcloud.world import (
     CONFIG,
     ENDPOINT,
-    MODEL,
     Content,
-    Deployment,
     Endpoint,
     Outcome,
+    Stage,
     Variant,
     World,
 )
 
-# "8 minutes": SageMaker developer guide, your-algorithms-inference-code.
-_START_SECONDS = 480
 _RESOLUTION_SECONDS = 0.001
-# What would be pretended if it were only shown. Of the rest, what has no meaning on one machine (networks,
-# disks, instance types, routing between instances) is shown and without effect.
-_UNSUPPORTED_CONFIG = (
-    "AsyncInferenceConfig",
-    "CrossRegionTrafficConfig",
-    "ExplainerConfig",
-    "ShadowProductionVariants",
-)
-_UNSUPPORTED_VARIANT = ("AcceleratorType", "InstancePools", "ManagedInstanceScaling", "ServerlessConfig")
-_UNSUPPORTED_CONTAINER = ("AdditionalModelDataSources", "ModelPackageName")
 
 
 def create_endpoint(world: World, request: Content, now: float) -> Outcome:
@@ -56,8 +46,7 @@ def create_endpoint(world: World, request: Content, now: float) -> Outcome:
         # "The name must be unique ... case-insensitive": SageMaker API reference, CreateEndpoint.
         if taken.lower() == name.lower():
             raise invalid(f'Cannot create already existing endpoint "{_arn(world, taken)}".')
-    policy = _policy(request)
-    deployment = Deployment(config, tuple(_variants(world, config)), policy, now)
+    deployment = deployment_of(world, config, _policy(request), now)
     endpoint = Endpoint(name, EndpointStatus.CREATING, config, now, now, pending=deployment)
     tagged = replace(world, tags={**world.tags, _arn(world, name): tags_of(request)})
     return _answered(tagged.with_endpoint(endpoint), name)
@@ -68,28 +57,57 @@ def update_endpoint(world: World, request: Content, now: float) -> Outcome:
 
     Raises:
         ApiError: If the endpoint is moving or has failed, an endpoint config is missing (the one it is
-            on counts as well), the variants have other names, or something is not supported.
+            on counts as well), the one cannot follow the other, or something is not supported.
     """
-    endpoint = get(world, request["EndpointName"])
-    _check_settled(world, endpoint)
-    if endpoint.serving is None:
-        raise invalid(
-            f'Cannot update endpoint "{_arn(world, endpoint.name)}" in status {endpoint.status}. '
-            "DeleteEndpoint is the only operation that can be performed on it."
-        )
+    endpoint = _changeable(world, request["EndpointName"])
+    present = endpoint.serving
+    if present is None:
+        raise _failed_before(world, endpoint)
     # AWS refuses to update an endpoint whose present config is gone: terraform-provider-aws#40048.
     find(world, CONFIG, endpoint.config)
-    variants = tuple(_variants(world, request["EndpointConfigName"]))
-    if {variant.name for variant in variants} != {variant.name for variant in endpoint.serving.variants}:
-        # Developer guide, deployment-guardrails-exclusions.
-        raise invalid("The variant names of the new endpoint configuration must be those of the endpoint.")
-    policy = endpoint.serving.policy if request.get("RetainDeploymentConfig") else _policy(request)
-    retained = tuple(_retained(variants, endpoint.serving.variants, request))
-    deployment = Deployment(request["EndpointConfigName"], retained, policy, now)
+    policy = present.policy if request.get("RetainDeploymentConfig") else _policy(request)
+    new = deployment_of(world, request["EndpointConfigName"], policy, now)
+    deployment = succeeding(new, present, request)
+    if policy is not None:
+        check_fit(policy, deployment.variants)
     moved = replace(
         endpoint,
         status=EndpointStatus.UPDATING,
         pending=deployment,
+        modified=_later(endpoint, now),
+        failure_reason="",
+    )
+    return _answered(world.with_endpoint(moved), endpoint.name)
+
+
+def update_weights_and_capacities(world: World, request: Content, now: float) -> Outcome:
+    """Begin to change weights, or the number of instances, of what serves: ``Updating`` until `reshaped`.
+
+    Raises:
+        ApiError: If the endpoint is moving or has failed, a variant is unknown or named twice, or more than
+            one of them is to have another number of instances.
+    """
+    endpoint = _changeable(world, request["EndpointName"])
+    if endpoint.serving is None:
+        raise _failed_before(world, endpoint)
+    changes = request["DesiredWeightsAndCapacities"]
+    wanted = {change["VariantName"]: change for change in changes}
+    known = {variant.name for variant in endpoint.serving.variants}
+    if len(wanted) != len(changes):
+        raise invalid("Variant names must be unique within DesiredWeightsAndCapacities.")
+    if unknown := sorted(set(wanted) - known):
+        raise invalid(f'Could not find variant "{unknown[0]}" of endpoint "{_arn(world, endpoint.name)}".')
+    # "updates variant weight of one or more variants ..., or capacity of one variant": API reference.
+    if sum("DesiredInstanceCount" in change for change in changes) > 1:
+        raise invalid("The capacity of only one variant can be updated at a time.")
+    least = 0 if is_async(endpoint.serving) else 1
+    asked = tuple(
+        _reshaped(variant, wanted.get(variant.name, {}), least) for variant in endpoint.serving.variants
+    )
+    moved = replace(
+        endpoint,
+        status=EndpointStatus.UPDATING,
+        asked=asked,
         modified=_later(endpoint, now),
         failure_reason="",
     )
@@ -108,6 +126,15 @@ def delete_endpoint(world: World, request: Content, now: float) -> Outcome:
     return Outcome(world.with_endpoint(moved))
 
 
+def staged(world: World, name: str, stages: Mapping[str, Stage], now: float) -> World:
+    """Return the world in which what is pending on endpoint ``name`` has come to ``stages``."""
+    endpoint = get(world, name)
+    if endpoint.pending is None:
+        return world
+    begun = {variant: replace(stage, since=now) for variant, stage in stages.items()}
+    return world.with_endpoint(replace(endpoint, pending=replace(endpoint.pending, stages=begun)))
+
+
 def arrived(world: World, name: str, now: float) -> World:
     """Return the world in which what was pending on endpoint ``name`` is what serves."""
     endpoint = get(world, name)
@@ -118,8 +145,25 @@ def arrived(world: World, name: str, now: float) -> World:
             endpoint,
             status=EndpointStatus.IN_SERVICE,
             config=endpoint.pending.config,
-            serving=endpoint.pending,
+            serving=replace(endpoint.pending, stages={}),
             pending=None,
+            modified=_later(endpoint, now),
+            mixed=False,
+        )
+    )
+
+
+def reshaped(world: World, name: str, now: float) -> World:
+    """Return the world in which the weights and counts asked of endpoint ``name`` are what it has."""
+    endpoint = get(world, name)
+    if endpoint.serving is None or not endpoint.asked:
+        return world
+    return world.with_endpoint(
+        replace(
+            endpoint,
+            status=_back(endpoint),
+            serving=replace(endpoint.serving, variants=endpoint.asked),
+            asked=(),
             modified=_later(endpoint, now),
         )
     )
@@ -132,10 +176,39 @@ def failed(world: World, name: str, reason: str, now: float) -> World:
     came from and says nothing: that is what SageMaker does (terraform-provider-aws#48997).
     """
     endpoint = get(world, name)
-    settled = replace(endpoint, pending=None, modified=_later(endpoint, now))
     if endpoint.serving is None:
-        return world.with_endpoint(replace(settled, status=EndpointStatus.FAILED, failure_reason=reason))
-    return world.with_endpoint(replace(settled, status=EndpointStatus.IN_SERVICE))
+        return broken(world, name, reason, now)
+    return world.with_endpoint(
+        replace(endpoint, pending=None, modified=_later(endpoint, now), status=_back(endpoint))
+    )
+
+
+def short_of_capacity(world: World, name: str, reason: str, now: float) -> World:
+    """Return the world in which a change of endpoint ``name`` failed for want of instances: it says so."""
+    settled = failed(world, name, reason, now)
+    return settled.with_endpoint(replace(get(settled, name), failure_reason=reason))
+
+
+def broken(world: World, name: str, reason: str, now: float) -> World:
+    """Return the world in which endpoint ``name`` is ``Failed`` and can only be deleted."""
+    endpoint = get(world, name)
+    return world.with_endpoint(
+        replace(
+            endpoint,
+            status=EndpointStatus.FAILED,
+            serving=None,
+            pending=None,
+            failure_reason=reason,
+            modified=_later(endpoint, now),
+        )
+    )
+
+
+def stranded(world: World, name: str, reason: str, now: float) -> World:
+    """Return the world in which the rollback of endpoint ``name`` has failed, and a mix of fleets answers."""
+    endpoint = get(world, name)
+    mixed = replace(endpoint, mixed=True, pending=None, failure_reason=reason, modified=_later(endpoint, now))
+    return world.with_endpoint(replace(mixed, status=EndpointStatus.UPDATE_ROLLBACK_FAILED))
 
 
 def gone(world: World, name: str) -> World:
@@ -155,13 +228,6 @@ def get(world: World, name: str) -> Endpoint:
     return world.endpoints[name]
 
 
-def bake_seconds(policy: Content | None) -> float:
-    """Return how long both fleets stay once traffic has moved, before the old one is ended."""
-    blue_green = (policy or {}).get("BlueGreenUpdatePolicy", {})
-    wait = blue_green.get("TrafficRoutingConfiguration", {}).get("WaitIntervalInSeconds", 0)
-    return float(wait + blue_green.get("TerminationWaitInSeconds", 0))
-
-
 def _arn(world: World, name: str) -> str:
     return world.scope.arn(ENDPOINT, name)
 
@@ -175,93 +241,45 @@ def _check_settled(world: World, endpoint: Endpoint) -> None:
         raise invalid(f'Cannot update in-progress endpoint "{_arn(world, endpoint.name)}".')
 
 
+def _changeable(world: World, name: str) -> Endpoint:
+    endpoint = get(world, name)
+    _check_settled(world, endpoint)
+    return endpoint
+
+
+def _failed_before(world: World, endpoint: Endpoint) -> Exception:
+    return invalid(
+        f'Cannot update endpoint "{_arn(world, endpoint.name)}" in status {endpoint.status}. '
+        "DeleteEndpoint is the only operation that can be performed on it."
+    )
+
+
+def _back(endpoint: Endpoint) -> EndpointStatus:
+    """Return what an endpoint is once a change of it has ended and nothing new serves."""
+    return EndpointStatus.UPDATE_ROLLBACK_FAILED if endpoint.mixed else EndpointStatus.IN_SERVICE
+
+
 def _later(endpoint: Endpoint, now: float) -> float:
     """Return a moment after the last one, whatever the clock says: clients compare LastModifiedTime."""
     return max(now, endpoint.modified + _RESOLUTION_SECONDS)
 
 
 def _policy(request: Content) -> Content | None:
-    """Return the ``DeploymentConfig`` of a request, if it is one that the engine carries out."""
     policy: Content | None = request.get("DeploymentConfig")
-    if policy is None:
-        return None
-    if "RollingUpdatePolicy" in policy:
-        raise unsupported("DeploymentConfig with RollingUpdatePolicy")
-    if policy.get("AutoRollbackConfiguration", {}).get("Alarms"):
-        raise unsupported("DeploymentConfig with AutoRollbackConfiguration: alarms are not evaluated")
-    blue_green = policy.get("BlueGreenUpdatePolicy", {})
-    if "MaximumExecutionTimeoutInSeconds" in blue_green:
-        raise unsupported("DeploymentConfig with MaximumExecutionTimeoutInSeconds")
-    routing = blue_green.get("TrafficRoutingConfiguration", {}).get("Type", "ALL_AT_ONCE")
-    if routing != "ALL_AT_ONCE":
-        raise unsupported(f"DeploymentConfig of type {routing}")
+    if policy is not None:
+        check_policy(policy)
     return policy
 
 
-def _variants(world: World, config: str) -> Iterator[Variant]:
-    """Yield the variants of an endpoint config, ready to be started.
-
-    Raises:
-        ApiError: If the endpoint config or a model is missing, or asks for what we do not do.
-    """
-    content = find(world, CONFIG, config).content
-    for member in _UNSUPPORTED_CONFIG:
-        if content.get(member):
-            raise unsupported(f"{member} (endpoint configuration '{config}')")
-    if content.get("DataCaptureConfig", {}).get("EnableCapture"):
-        raise unsupported(f"DataCaptureConfig (endpoint configuration '{config}')")
-    for variant in content["ProductionVariants"]:
-        yield _variant(world, variant)
-
-
-def _variant(world: World, content: Content) -> Variant:
-    name = content["VariantName"]
-    for member in _UNSUPPORTED_VARIANT:
-        if content.get(member):
-            raise unsupported(f"{member} (variant '{name}')")
-    if "ModelName" not in content:
-        raise unsupported(f"inference components (variant '{name}' names no model)")
-    if "InstanceType" not in content or "InitialInstanceCount" not in content:
-        raise invalid(f'Variant "{name}" must specify InstanceType and InitialInstanceCount.')
-    return Variant(
-        name=name,
-        container=_container(world, content["ModelName"]),
-        instance_type=content["InstanceType"],
-        count=content["InitialInstanceCount"],
-        weight=float(content.get("InitialVariantWeight", 1.0)),
-        start_seconds=content.get("ContainerStartupHealthCheckTimeoutInSeconds", _START_SECONDS),
-    )
-
-
-def _container(world: World, model: str) -> Content:
-    content = find(world, MODEL, model).content
-    containers = content.get("Containers") or [content["PrimaryContainer"]]
-    container: Content = containers[0]
-    if len(containers) > 1:
-        raise unsupported(f"inference pipelines (model '{model}' has {len(containers)} containers)")
-    if container.get("Mode", "SingleModel") != "SingleModel":
-        raise unsupported(f"multi-model endpoints (model '{model}')")
-    for member in _UNSUPPORTED_CONTAINER:
-        if container.get(member):
-            raise unsupported(f"{member} (model '{model}')")
-    if model_data(container) is None:
-        raise unsupported(
-            "models without ModelDataUrl or a plain ModelDataSource: S3Prefix and None, or S3Object and Gzip "
-            f"(model '{model}')"
-        )
-    return container
-
-
-def _retained(
-    variants: tuple[Variant, ...], present: tuple[Variant, ...], request: Content
-) -> Iterator[Variant]:
-    """Yield ``variants`` with the counts and weights of the ``present`` ones, as far as is asked for."""
-    excluded = {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties") or ()}
-    before = {variant.name: variant for variant in present}
-    for variant in variants:
-        kept = before[variant.name] if request.get("RetainAllVariantProperties") else variant
-        yield replace(
-            variant,
-            count=variant.count if "DesiredInstanceCount" in excluded else kept.count,
-            weight=variant.weight if "DesiredWeight" in excluded else kept.weight,
-        )
+def _reshaped(variant: Variant, change: Content, least: int) -> Variant:
+    """Return ``variant`` with what is asked for; what is left out stays as it is."""
+    count = change.get("DesiredInstanceCount", variant.count)
+    if "DesiredInstanceCount" in change and (variant.serverless is not None or count < least):
+        raise invalid(f'DesiredInstanceCount {count} is not valid for variant "{variant.name}".')
+    serverless = variant.serverless
+    if update := change.get("ServerlessUpdateConfig"):
+        if serverless is None:
+            raise invalid(f'ServerlessUpdateConfig is not valid for variant "{variant.name}".')
+        serverless = {**serverless, **update}
+    weight = float(change.get("DesiredWeight", variant.weight))
+    return replace(variant, count=count, weight=weight, serverless=serverless)

@@ -1,20 +1,49 @@
 """The deployment engine: carries out what the rules of endpoints have begun.
 
-Blue/green, all traffic at once: the new fleets are started beside the old ones; once all answer, traffic
-moves in one assignment, and the old fleets end after the requests they are answering. If one does not
-come up, the old fleets are left alone.
+The new fleets are started beside the old ones, and traffic moves to them in the phases of the rollout; each
+move is one assignment. Once all has moved, the old fleets end after the requests they are answering. If a
+fleet does not come up, an alarm fires or time runs out, all traffic goes back in one assignment.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from orchestrator.localcloud import endpoints
 from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.faults import Fault, Kind
 from orchestrator.localcloud.fleet import Fleet, FleetError, Place
-from orchestrator.localcloud.world import Deployment, Variant, Worlds
+from orchestrator.localcloud.rollouts import Phase, alarms_of, launching, timeline, timeout_seconds
+from orchestrator.localcloud.traffic import Traffic, mixed, whole
+from orchestrator.localcloud.world import Deployment, Scope, Variant, World, Worlds
 
 Launch = Callable[[Place, Variant], Awaitable[Fleet]]
+Firing = Callable[[Scope, Sequence[str]], Awaitable[str | None]]
+_WATCH_SECONDS = 1.0
+_NO_CAPACITY = (
+    "CapacityError: Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity "
+    "error. Please retry using a different ML instance type or after some time."
+)
+_FAILED = "Request to service failed. If failure persists after retry, contact customer support."
+_HALF = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """The time that rollouts take.
+
+    Attributes:
+        clock: Seconds since 1970.
+        sleep: Returns after so many of its seconds.
+    """
+
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class RolledBackError(Exception):
+    """A deployment is given up after its fleets came up."""
 
 
 class Engine:
@@ -23,24 +52,26 @@ class Engine:
     Args:
         worlds: Where the states are.
         launch: Starts the fleet of one variant, or raises `FleetError`.
-        clock: Seconds since 1970.
+        firing: Returns which of some alarms is in ALARM, if one is.
+        time: What rollouts wait by.
     """
 
-    def __init__(self, worlds: Worlds, launch: Launch, clock: Callable[[], float]) -> None:
+    def __init__(self, worlds: Worlds, launch: Launch, firing: Firing, time: Time) -> None:
         self._worlds = worlds
         self._launch = launch
-        self._clock = clock
-        self._serving: dict[Place, tuple[Fleet, ...]] = {}
+        self._firing = firing
+        self._time = time
+        self._traffic: dict[Place, Traffic] = {}
         self._alive: set[Fleet] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def fleets(self, place: Place) -> tuple[Fleet, ...]:
-        """Return the fleets that requests go to now; none if the endpoint does not serve."""
-        return self._serving.get(place, ())
+    def traffic(self, place: Place) -> Traffic | None:
+        """Return who answers requests now, if the endpoint serves."""
+        return self._traffic.get(place)
 
-    def deploy(self, place: Place) -> None:
-        """Begin to carry out what is pending on the endpoint.
+    def deploy(self, place: Place, fault: Fault | None = None) -> None:
+        """Begin to carry out what is pending on the endpoint, with what is to go wrong with it.
 
         Raises:
             ApiError: If the local cloud is about to end.
@@ -49,7 +80,11 @@ class Engine:
             raise ApiError("ServiceShuttingDown", "the local cloud is about to end")
         pending = self._worlds.at(place.scope).endpoints[place.endpoint].pending
         if pending is not None:
-            self._begin(self._deploy(place, pending))
+            self._begin(self._deploy(place, pending, fault))
+
+    def reshape(self, place: Place) -> None:
+        """Begin to give what serves other weights and counts."""
+        self._begin(self._reshape(place))
 
     def delete(self, place: Place) -> None:
         """Begin to end the endpoint's fleets; it is gone once they are."""
@@ -61,7 +96,7 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._serving.clear()
+        self._traffic.clear()
         await self._end(tuple(self._alive), drain=False)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
@@ -69,42 +104,144 @@ class Engine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deploy(self, place: Place, deployment: Deployment) -> None:
-        old = self.fleets(place)
-        try:
-            new = await self._start(place, deployment)
-        except FleetError as error:
-            world = self._worlds.at(place.scope)
-            self._worlds.put(endpoints.failed(world, place.endpoint, str(error), self._clock()))
+    async def _deploy(self, place: Place, deployment: Deployment, fault: Fault | None) -> None:
+        old = self.traffic(place)
+        kind = fault.kind if fault else None
+        if fault is not None and kind is Kind.STUCK:
+            await fault.lifted.wait()
+        if kind is Kind.FAIL:
+            self._settle(place, endpoints.broken, _FAILED)
+            await self._end(self._leave(place), drain=True)
             return
-        self._serving[place] = new
-        if old:
-            await asyncio.sleep(endpoints.bake_seconds(deployment.policy))
-        self._worlds.put(endpoints.arrived(self._worlds.at(place.scope), place.endpoint, self._clock()))
-        await self._end(old, drain=True)
+        if kind is Kind.CAPACITY:
+            self._settle(place, endpoints.short_of_capacity, _NO_CAPACITY)
+            return
+        try:
+            async with asyncio.timeout(self._left(deployment) if old else None):
+                new = await self._start(place, deployment, old)
+        except (FleetError, TimeoutError) as error:
+            self._settle(place, endpoints.failed, str(error) or "The deployment has timed out.")
+            return
+        await self._move(place, old, whole(deployment, new), kind)
 
-    async def _start(self, place: Place, deployment: Deployment) -> tuple[Fleet, ...]:
-        """Return the new fleets once all answer; if one does not, end the others."""
+    async def _move(self, place: Place, old: Traffic | None, new: Traffic, kind: Kind | None) -> None:
+        """Let traffic go over from ``old`` to ``new``, or back."""
+        given_up = kind in {Kind.SILENT_ROLLBACK, Kind.UPDATE_ROLLBACK_FAILED}
+        try:
+            if old is not None:
+                await self._shift(place, old, new, given_up=given_up)
+            if given_up:
+                raise RolledBackError  # noqa: TRY301 - a fault on demand takes the way of a real one
+        except RolledBackError:
+            await self._back(place, old, new, kind)
+            return
+        self._traffic[place] = new
+        self._settle(place, endpoints.arrived)
+        await self._end(old.fleets if old else (), drain=True)
+
+    async def _shift(self, place: Place, old: Traffic, new: Traffic, *, given_up: bool) -> None:
+        """Go through the phases that follow the launch, or only into the first of them.
+
+        Raises:
+            RolledBackError: If an alarm fires, or the deployment takes longer than it may.
+        """
+        deployment = new.shares[0].deployment
+        _, *phases = timeline(deployment.policy, deployment.variants)
+        for phase in phases[:1] if given_up else phases:
+            self._enter(place, mixed(old, new, _portions(phase)), phase)
+            await self._bake(place, deployment, phase.seconds)
+
+    async def _back(self, place: Place, old: Traffic | None, new: Traffic, kind: Kind | None) -> None:
+        """Give all traffic back to ``old``; if even that is to fail, leave a mix of both."""
+        if old is not None and kind is Kind.UPDATE_ROLLBACK_FAILED:
+            halves = {share.variant.name: _HALF for share in new.shares}
+            both = mixed(old, new, halves)
+            self._traffic[place] = Traffic(both.shares, (*old.shadows, *new.shadows))
+            self._settle(place, endpoints.stranded, "The rollback of the update has failed.")
+            return
+        if old is not None:
+            self._traffic[place] = old
+        self._settle(place, endpoints.failed, "The deployment was rolled back.")
+        await self._end(new.fleets, drain=True)
+
+    async def _bake(self, place: Place, deployment: Deployment, seconds: float) -> None:
+        """Wait, and look at the alarms before, meanwhile and once more at the end.
+
+        Raises:
+            RolledBackError: If an alarm fires, or the deployment takes longer than it may.
+        """
+        if not seconds:
+            return
+        until = self._time.clock() + seconds
+        while True:
+            alarm = await self._firing(place.scope, alarms_of(deployment.policy))
+            left = self._left(deployment)
+            if alarm is not None or (left is not None and left <= 0):
+                raise RolledBackError(alarm or "time")
+            now = self._time.clock()
+            if now >= until:
+                return
+            await self._time.sleep(min(_WATCH_SECONDS, until - now))
+
+    def _left(self, deployment: Deployment) -> float | None:
+        """Return how many seconds a deployment may still take; ``None`` for as many as it wants."""
+        limit = timeout_seconds(deployment.policy)
+        return None if limit == float("inf") else deployment.since + limit - self._time.clock()
+
+    def _enter(self, place: Place, traffic: Traffic, phase: Phase) -> None:
+        self._traffic[place] = traffic
+        self._show(place, phase)
+
+    def _show(self, place: Place, phase: Phase) -> None:
+        world = self._worlds.at(place.scope)
+        self._worlds.put(endpoints.staged(world, place.endpoint, phase.stages, self._time.clock()))
+
+    def _settle(self, place: Place, how: Callable[..., World], *reason: str) -> None:
+        world = self._worlds.at(place.scope)
+        self._worlds.put(how(world, place.endpoint, *reason, self._time.clock()))
+
+    async def _start(self, place: Place, deployment: Deployment, old: Traffic | None) -> Mapping[str, Fleet]:
+        """Return the new fleets by variant once all answer; if one does not, end the others."""
+        everyone = launching((*deployment.variants, *deployment.shadows))
+        first = next(timeline(deployment.policy, deployment.variants)) if old else everyone
+        self._show(place, Phase({**everyone.stages, **first.stages}))
         async with AsyncExitStack() as started:
-            fleets: list[Fleet] = []
-            for variant in deployment.variants:
+            fleets: dict[str, Fleet] = {}
+            for variant in (*deployment.variants, *deployment.shadows):
                 try:
                     fleet = await self._launch(place, variant)
                 except FleetError as error:
                     raise FleetError(_reason(variant.name)) from error
                 self._alive.add(fleet)
                 started.push_async_callback(self._end, (fleet,), drain=False)
-                fleets.append(fleet)
+                fleets[variant.name] = fleet
             started.pop_all()
-        return tuple(fleets)
+        return fleets
+
+    async def _reshape(self, place: Place) -> None:
+        asked = self._worlds.at(place.scope).endpoints[place.endpoint].asked
+        # Once around the loop, so that nobody takes the change for one that is made in its call.
+        await asyncio.sleep(0)
+        if place in self._traffic:
+            self._traffic[place] = self._traffic[place].reshaped(asked)
+        self._settle(place, endpoints.reshaped)
 
     async def _delete(self, place: Place) -> None:
-        await self._end(self._serving.pop(place, ()), drain=True)
+        await self._end(self._leave(place), drain=True)
         self._worlds.put(endpoints.gone(self._worlds.at(place.scope), place.endpoint))
+
+    def _leave(self, place: Place) -> tuple[Fleet, ...]:
+        """Send no more requests to the endpoint, and return the fleets that had them."""
+        traffic = self._traffic.pop(place, None)
+        return traffic.fleets if traffic else ()
 
     async def _end(self, fleets: tuple[Fleet, ...], *, drain: bool) -> None:
         await asyncio.gather(*(fleet.stop(drain=drain) for fleet in fleets))
         self._alive.difference_update(fleets)
+
+
+def _portions(phase: Phase) -> Mapping[str, float]:
+    return {name: stage.portion for name, stage in phase.stages.items()}
 
 
 def _reason(variant: str) -> str:

@@ -4,11 +4,15 @@ The only module that knows moto. Its names are internal to moto and pinned by
 ``tests/contract/test_moto_symbols.py``.
 """
 
+import datetime as dt
+import threading
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi_typing import Environ, StartResponse
+from moto.cloudwatch.models import MetricDatum, MetricDatumBase, cloudwatch_backends
 from moto.core.request import (
     PRESERVED_HEADER_NAMES_ENVIRON_KEY,
     environ_key_for_header,
@@ -22,8 +26,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.wire import Caller, error_answer, operation_of
+from orchestrator.localcloud.world import Scope as Place
 
 _THREADS = 16
+# Conditional writes of S3, and of nothing else.
+_CONDITIONS = {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"}
+_FILTER = MetricDatumBase.filter
 _SERVER_ERROR = 500
 _FORMS_OF_ERRORS = ("json", "xml", "cbor")
 
@@ -38,14 +46,57 @@ def account_of(who: Caller, header: str | None) -> str:
     return header or str(get_account_id_from(who.access_key))
 
 
+def datapoints(scope: Place, alarm: Mapping[str, Any], since: float) -> list[tuple[float, float]]:
+    """Return moment and value of what was measured of an alarm's metric since a moment.
+
+    moto's own statistics know no percentiles and need a call for each.
+    """
+    wanted = {(each["Name"], each["Value"]) for each in alarm.get("Dimensions", ())}
+    # A copy: other threads add to the list meanwhile.
+    everything = list(cloudwatch_backends[scope.account][scope.region].metric_data)
+    return [
+        (datum.timestamp.replace(tzinfo=dt.UTC).timestamp(), float(datum.value))
+        for datum in everything
+        if (datum.namespace, datum.name) == (alarm["Namespace"], alarm["MetricName"])
+        and isinstance(datum, MetricDatum)
+        and {(each.name, each.value) for each in datum.dimensions} == wanted
+        and datum.timestamp.replace(tzinfo=dt.UTC).timestamp() > since
+    ]
+
+
+def _match_dimensions_exactly() -> None:
+    """Let statistics be of the metric with these dimensions and no others, as CloudWatch has it.
+
+    moto's GetMetricStatistics adds up every metric that has these among its own, so that what is measured by
+    endpoint and once more by endpoint config would count twice. Its GetMetricData is right.
+    """
+
+    def has(
+        self: MetricDatumBase,
+        namespace: str | None,
+        name: str | None,
+        dimensions: list[dict[str, str]],
+        already_present_metrics: list[MetricDatumBase] | None = None,
+    ) -> bool:
+        if already_present_metrics is not None:  # ListMetrics, whose dimensions are a filter
+            return bool(_FILTER(self, namespace, name, dimensions, already_present_metrics))
+        wanted = {(each["Name"], each.get("Value")) for each in dimensions}
+        return wanted == {(each.name, each.value) for each in self.dimensions}
+
+    MetricDatumBase.filter = has  # type: ignore[method-assign]  # that is what we are here for
+
+
 class Moto:
     """moto's server as an ASGI application whose every error is one that AWS clients understand."""
 
     def __init__(self) -> None:
+        _match_dimensions_exactly()
         if not DISABLE_GLOBAL_CORS:
             raise RuntimeError("MOTO_DISABLE_GLOBAL_CORS must be set before moto is imported")
         self._dispatcher = DomainDispatcherApplication(create_backend_app)
         self._application = WSGIMiddleware(self._mended, workers=_THREADS)
+        # moto looks first and writes then: of two threads both could find that nothing is there.
+        self._conditional = threading.Lock()
 
     async def answer(self, who: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         """Let moto answer one HTTP request.
@@ -95,7 +146,13 @@ class Moto:
                 if should_preserve_original_header_name(name)
             },
         }
-        answer: Iterable[bytes] = self._dispatcher(mended, start_response)
+        if not _CONDITIONS & environ.keys():
+            return self._answer(mended, start_response)
+        with self._conditional:
+            return self._answer(mended, start_response)
+
+    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        answer: Iterable[bytes] = self._dispatcher(environ, start_response)
         return answer
 
 

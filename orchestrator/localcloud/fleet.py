@@ -37,6 +37,11 @@ class Fleet(Protocol):
 
     variant: Variant
 
+    @property
+    def answering(self) -> int:
+        """How many requests it is answering."""
+        ...
+
     async def ask(self, headers: Headers, body: bytes) -> Answer:
         """Send one request to the model.
 
@@ -69,6 +74,11 @@ class ProcessFleet:
         self._answering = 0
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def answering(self) -> int:
+        """How many requests it is answering."""
+        return self._answering
 
     async def ask(self, headers: Headers, body: bytes) -> Answer:
         """Send one request to the model.

@@ -1,9 +1,11 @@
 """The front: one ASGI application that looks at each request and hands it to who answers it."""
 
+import asyncio
 import json
 import re
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -11,16 +13,30 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Send
 from starlette.types import Scope as Connection
 
-from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud import faults, scaling
+from orchestrator.localcloud.apierrors import ApiError, unsupported
+from orchestrator.localcloud.asynchronous import AsyncRuntime
+from orchestrator.localcloud.clients import OWN
 from orchestrator.localcloud.control import ControlPlane
 from orchestrator.localcloud.fallback import Moto, account_of
+from orchestrator.localcloud.faults import Faults
 from orchestrator.localcloud.fleet import Place
 from orchestrator.localcloud.operations import is_ours
 from orchestrator.localcloud.runtime import Runtime
-from orchestrator.localcloud.wire import JSON_1_1, Caller, caller, check_throwaway, error_answer
-from orchestrator.localcloud.world import Scope
+from orchestrator.localcloud.scaling import Scaling
+from orchestrator.localcloud.wire import (
+    JSON_1_1,
+    Caller,
+    caller,
+    check_throwaway,
+    error_answer,
+    operation_of,
+)
+from orchestrator.localcloud.world import Scope, Worlds
 
 HEALTH = "/_local/health"
+FAULTS = "/_local/faults"
+_OWN_PATHS = "/_local/"
 _INVOCATION = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)")
 _TARGET = "SageMaker."
 _MAX_REQUEST_BYTES = 8 * 2**20
@@ -30,23 +46,39 @@ _LOCAL_HOST = re.compile(r"(127\.0\.0\.1|\[::1\]|([a-z0-9._-]+\.)?localhost)(:\d
 _CLOSED = "/moto-api"
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the front hands requests to.
+
+    Attributes:
+        worlds: What there is.
+        control: SageMaker's control plane, as far as it is ours.
+        runtime: The data plane.
+        queues: The data plane of asynchronous endpoints.
+        scaling: Looks at what moto lets through and AWS does not.
+        moto: Everything else.
+    """
+
+    worlds: Worlds
+    control: ControlPlane
+    runtime: Runtime
+    queues: AsyncRuntime
+    scaling: Scaling
+    moto: Moto
+
+
 class LocalCloud:
     """Answers the data plane and our own operations, and leaves everything else to moto.
 
     Args:
-        control: SageMaker's control plane, as far as it is ours.
-        runtime: The data plane.
-        moto: Everything else.
+        parts: Who answers what.
         health: What ``GET /_local/health`` answers.
     """
 
-    def __init__(
-        self, control: ControlPlane, runtime: Runtime, moto: Moto, health: Callable[[], dict[str, Any]]
-    ) -> None:
-        self._control = control
-        self._runtime = runtime
-        self._moto = moto
+    def __init__(self, parts: Parts, health: Callable[[], dict[str, Any]]) -> None:
+        self._parts = parts
         self._health = health
+        self._faults = Faults()
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; there is nothing else here to connect to."""
@@ -57,34 +89,117 @@ class LocalCloud:
         try:
             _check_origin(request)
             check_throwaway(who)
-            target = request.headers.get("x-amz-target", "")
-            if connection["path"] == HEALTH:
-                response: Response = JSONResponse(self._health())
-            elif invocation := _INVOCATION.fullmatch(connection["path"]):
-                response = await self._runtime.invoke(
-                    Place(_scope(who, request), invocation[1]), invocation[2], request
-                )
-            elif target.startswith(_TARGET):
-                await self._sagemaker(who, target.removeprefix(_TARGET), request, send)
-                return
+            if connection["path"].startswith(_OWN_PATHS):
+                response: Response | None = await self._own(request)
             else:
-                await self._moto.answer(who, connection, receive, send)
-                return
+                response = await self._aws(who, request, send)
         except ApiError as error:
             response = error_answer(error, request, who.service)
-        await response(connection, receive, send)
+        if response is not None:
+            await response(connection, receive, send)
 
-    async def _sagemaker(self, who: Caller, operation: str, request: Request, send: Send) -> None:
+    async def _own(self, request: Request) -> Response:
+        """Answer what is the local cloud's and not AWS's."""
+        match request.method, request.url.path:
+            case "GET", path if path == HEALTH:
+                return JSONResponse(self._health())
+            case "GET", path if path == FAULTS:
+                return JSONResponse({"faults": self._faults.shown()})
+            case "POST", path if path == FAULTS:
+                return JSONResponse(self._faults.add(_parsed(await _read(request))).shown(), 201)
+            case "DELETE", path if path == FAULTS:
+                self._faults.lift()
+                return Response(status_code=204)
+            case method, path:
+                raise ApiError("NotFound", f"there is no {method} {path}", status=404)
+
+    async def _aws(self, who: Caller, request: Request, send: Send) -> Response | None:
+        """Answer a call of AWS, or let moto answer it; with what is to go wrong with it."""
+        operation = operation_of(request)
+        kind = None if OWN in request.headers else self._faults.of_call(operation)
+        if kind is faults.Kind.THROTTLE:
+            # To its end: what is left of a body would be taken for the connection's next request.
+            async for _ in request.stream():
+                pass
+            raise _throttled(who.service)
+        if kind is faults.Kind.RESET:
+            await _hang_up(send)
+            return None
+        if kind is faults.Kind.LOSE_ANSWER:
+            await self._answer(who, request, _unheard)
+            await _hang_up(send)
+            return None
+        await self._answer(who, request, send)
+        return None
+
+    async def _answer(self, who: Caller, request: Request, send: Send) -> None:
+        connection, receive = request.scope, request.receive
+        target = request.headers.get("x-amz-target", "")
+        response: Response | None = None
+        try:
+            if invocation := _INVOCATION.fullmatch(connection["path"]):
+                place = Place(_scope(who, request), invocation[1])
+                response = await self._invoke(place, invocation[2], request)
+            elif target.startswith(_TARGET):
+                response = await self._sagemaker(who, target.removeprefix(_TARGET), request, send)
+            elif target.startswith(scaling.TARGET):
+                await self._autoscaling(who, target.removeprefix(scaling.TARGET), request, send)
+            else:
+                await self._parts.moto.answer(who, connection, receive, send)
+        except ApiError as error:
+            response = error_answer(error, request, who.service)
+        if response is not None:
+            await response(connection, receive, send)
+
+    async def _autoscaling(self, who: Caller, operation: str, request: Request, send: Send) -> None:
+        body = await _read(request)
+        if OWN not in request.headers:
+            world = self._parts.worlds.at(_scope(who, request))
+            await self._parts.scaling.look(world, operation, _parsed(body))
+        await self._parts.moto.answer(who, request.scope, _replay(body), send)
+
+    async def _invoke(self, place: Place, kind: str, request: Request) -> Response:
+        if request.method != "POST":
+            raise ApiError("MethodNotAllowed", f"{request.method} {request.url.path}", status=405)
+        if kind == "invocations":
+            return await self._parts.runtime.invoke(place, request)
+        if kind == "async-invocations":
+            return await self._parts.queues.invoke(place, request)
+        raise unsupported("InvokeEndpointWithResponseStream")
+
+    async def _sagemaker(self, who: Caller, operation: str, request: Request, send: Send) -> Response | None:
         body = await _read(request)
         content = _parsed(body)
         if not is_ours(operation, content):
-            await self._moto.answer(who, request.scope, _replay(body), send)
-            return
-        answer = await self._control.call(_scope(who, request), operation, content)
-        written = JSONResponse(
+            await self._parts.moto.answer(who, request.scope, _replay(body), send)
+            return None
+        answer = await self._parts.control.call(_scope(who, request), operation, content, self._faults)
+        return JSONResponse(
             dict(answer), headers={"x-amzn-requestid": str(uuid.uuid4())}, media_type=JSON_1_1
         )
-        await written(request.scope, request.receive, send)
+
+
+def _throttled(service: str) -> ApiError:
+    """Return what an AWS service answers to who asks too often."""
+    if service == "s3":
+        return ApiError("SlowDown", "Please reduce your request rate.", status=503)
+    return ApiError("ThrottlingException", "Rate exceeded")
+
+
+async def _unheard(_: Message) -> None:
+    """Take an answer that nobody gets."""
+
+
+async def _hang_up(send: Send) -> None:
+    """Close the connection without a word.
+
+    ASGI has no way to say so; `send` is a method of uvicorn's, which has the connection.
+    """
+    transport: asyncio.Transport = send.__self__.transport  # type: ignore[attr-defined]  # see above
+    transport.abort()
+    # uvicorn would complain of a missing answer until it has seen the end of the connection.
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def _check_origin(request: Request) -> None:

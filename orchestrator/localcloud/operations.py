@@ -7,7 +7,6 @@ moto's cannot see.
 from collections.abc import Callable, Mapping
 
 from orchestrator.localcloud import describing, endpoints, records
-from orchestrator.localcloud.apierrors import unsupported
 from orchestrator.localcloud.world import Content, Outcome, World
 
 READS: Mapping[str, Callable[[World, Content], Content]] = {
@@ -30,10 +29,9 @@ CHANGES: Mapping[str, Callable[[World, Content, float], Outcome]] = {
     "CreateEndpointConfig": records.create_endpoint_config,
     "CreateEndpoint": endpoints.create_endpoint,
     "UpdateEndpoint": endpoints.update_endpoint,
+    "UpdateEndpointWeightsAndCapacities": endpoints.update_weights_and_capacities,
     "DeleteEndpoint": endpoints.delete_endpoint,
 }
-REFUSED = frozenset({"UpdateEndpointWeightsAndCapacities"})
-"""Operations on our resources that are not built yet, and that moto would answer for its own."""
 
 TAGGING = frozenset({"AddTags", "ListTags", "DeleteTags"})
 
@@ -42,7 +40,7 @@ def is_ours(operation: str, request: object) -> bool:
     """Tell whether the local cloud answers ``operation`` itself; tags of other resources are moto's."""
     if operation in TAGGING and isinstance(request, dict):
         return records.is_ours(str(request.get("ResourceArn")))
-    return any(operation in table for table in (READS, EDITS, CHANGES, REFUSED))
+    return any(operation in table for table in (READS, EDITS, CHANGES))
 
 
 def perform(world: World, operation: str, request: Content, now: float) -> Outcome:
@@ -55,6 +53,4 @@ def perform(world: World, operation: str, request: Content, now: float) -> Outco
         return Outcome(world, READS[operation](world, request))
     if operation in EDITS:
         return EDITS[operation](world, request)
-    if operation in CHANGES:
-        return CHANGES[operation](world, request, now)
-    raise unsupported(operation)
+    return CHANGES[operation](world, request, now)

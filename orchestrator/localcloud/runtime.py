@@ -7,75 +7,74 @@ aws/amazon-sagemaker-examples#1809, #4324, #799, #245, #293.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from orchestrator.localcloud.apierrors import ApiError, unsupported
+from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.containerlog import group_of
+from orchestrator.localcloud.deployments import is_async
 from orchestrator.localcloud.exchange import MAX_BODY_BYTES, Answer, BrokenAnswerError, Headers
-from orchestrator.localcloud.fleet import Fleet, Place
+from orchestrator.localcloud.fleet import Place
 from orchestrator.localcloud.metrics import Invocation
+from orchestrator.localcloud.traffic import Share, Traffic
 
-INVOCATIONS = "invocations"
-_OTHERS = {
-    "async-invocations": "InvokeEndpointAsync",
-    "invocations-response-stream": "InvokeEndpointWithResponseStream",
-}
 _TIMEOUT_SECONDS = 60.0
 _TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container primary. Review the latency "
     "metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
 )
 _MAX_MESSAGE = 2048
+# "4 MB": SageMaker developer guide, serverless-endpoints-invoke.
+_MAX_SERVERLESS_BYTES = 4 * 2**20
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
-_PREFIX = "x-amzn-sagemaker-"
+PREFIX = "x-amzn-sagemaker-"
+"""What the headers of the data plane begin with."""
+
 _CHANCE = secrets.SystemRandom()
+
+Asked = Answer | TimeoutError | BrokenAnswerError
+"""What came of a request to a model."""
 
 
 class Runtime:
     """Sends requests to the fleets of an endpoint.
 
     Args:
-        fleets: Returns the fleets that requests for an endpoint go to now.
+        traffic: Returns who answers requests for an endpoint now.
         record: Takes each request that reached a fleet, for the metrics.
         timeout_seconds: How long a model may take to answer.
     """
 
     def __init__(
         self,
-        fleets: Callable[[Place], Sequence[Fleet]],
+        traffic: Callable[[Place], Traffic | None],
         record: Callable[[Invocation], None],
         timeout_seconds: float = _TIMEOUT_SECONDS,
     ) -> None:
-        self._fleets = fleets
+        self._traffic = traffic
         self._record = record
         self._timeout_seconds = timeout_seconds
+        self._copies: set[asyncio.Task[Asked]] = set()
 
-    async def invoke(self, place: Place, kind: str, request: Request) -> Response:
-        """Answer ``POST /endpoints/NAME/KIND``.
+    async def invoke(self, place: Place, request: Request) -> Response:
+        """Answer ``InvokeEndpoint``.
 
         Raises:
             ApiError: If the request cannot be sent to a model.
         """
-        if request.method != "POST":
-            raise ApiError("MethodNotAllowed", f"{request.method} {request.url.path}", status=405)
-        if kind != INVOCATIONS:
-            raise unsupported(_OTHERS[kind])
-        body = await _body(request)
+        body = await read_body(request)
         # From here to the fleet nothing may wait: a fleet ends once it has nothing to answer, and does not
         # know of a request that is still on its way.
-        fleets = self._fleets(place)
-        if not fleets:
-            # AWS says the same of an endpoint that is not InService.
-            raise _refused(f"Endpoint {place.endpoint} of account {place.scope.account} not found.")
-        fleet = _choose(fleets, request.headers.get(f"{_PREFIX}target-variant"), place)
-        began = time.monotonic()
-        answer = await self._ask(fleet, _passed_on(request), body)
-        latency_us = round((time.monotonic() - began) * 1_000_000)
-        status = answer.status if isinstance(answer, Answer) else 0
-        self._record(Invocation(place, fleet.variant.name, status, latency_us, time.time()))
+        traffic = self.traffic(place)
+        share = choose(traffic, place, request.headers.get(f"{PREFIX}target-variant"))
+        if is_async(share.deployment):
+            raise refused(f"Endpoint {place.endpoint} takes asynchronous invocations only.")
+        _check_room(share, len(body))
+        headers = passed_on(request)
+        self._copy(place, traffic, share, headers, body)
+        answer = await self.ask(place, share, headers, body, self._timeout_seconds)
         match answer:
             case TimeoutError():
                 return _model_error(place, 0, "", _TIMED_OUT)
@@ -84,32 +83,82 @@ class Runtime:
             case Answer() if answer.status >= _CLIENT_ERROR:
                 return _model_error(place, answer.status, answer.body.decode("utf-8", "replace"))
             case Answer():
-                return Response(answer.body, answer.status, _returned(answer, fleet.variant.name))
+                return Response(answer.body, answer.status, _returned(answer, share.variant.name))
 
-    async def _ask(
-        self, fleet: Fleet, headers: Headers, body: bytes
-    ) -> Answer | TimeoutError | BrokenAnswerError:
+    def traffic(self, place: Place) -> Traffic:
+        """Return who answers requests for an endpoint.
+
+        Raises:
+            ApiError: If nobody does.
+        """
+        traffic = self._traffic(place)
+        if traffic is None:
+            # AWS says the same of an endpoint that is not InService.
+            raise refused(f"Endpoint {place.endpoint} of account {place.scope.account} not found.")
+        return traffic
+
+    async def ask(
+        self, place: Place, share: Share, headers: Headers, body: bytes, timeout_seconds: float
+    ) -> Asked:
         """Return the answer, or why there is none: that counts as an invocation as well."""
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await fleet.ask(headers, body)
+            async with asyncio.timeout(timeout_seconds):
+                answer: Asked = await share.fleet.ask(headers, body)
         except (TimeoutError, BrokenAnswerError) as error:
-            return error
+            answer = error
+        latency_us = round((time.monotonic() - began) * 1_000_000)
+        status = answer.status if isinstance(answer, Answer) else 0
+        config = share.deployment.config
+        self._record(Invocation(place, share.variant.name, config, status, latency_us, time.time()))
+        return answer
+
+    async def close(self) -> None:
+        """Give up the copies that shadows have not answered."""
+        for copy in self._copies:
+            copy.cancel()
+        await asyncio.gather(*self._copies, return_exceptions=True)
+
+    def _copy(self, place: Place, traffic: Traffic, share: Share, headers: Headers, body: bytes) -> None:
+        """Send a copy to the shadow, in the ratio of its weight to that of what it shadows."""
+        for shadow in traffic.shadows:
+            weight = share.variant.weight
+            if weight and _CHANCE.random() < shadow.variant.weight / weight:
+                copy = asyncio.create_task(self.ask(place, shadow, headers, body, self._timeout_seconds))
+                self._copies.add(copy)
+                copy.add_done_callback(self._copies.discard)
 
 
-def _choose(fleets: Sequence[Fleet], target: str | None, place: Place) -> Fleet:
-    """Return the fleet of the variant ``target``, or one by the variants' weights."""
-    if target is not None:
-        for fleet in fleets:
-            if fleet.variant.name == target:
-                return fleet
-        raise _refused(f"Variant {target} of endpoint {place.endpoint} not found.")
-    weights = [fleet.variant.weight for fleet in fleets]
-    # Without any weight there is no share to keep to.
-    return _CHANCE.choices(fleets, weights if any(weights) else None)[0]
+def choose(traffic: Traffic, place: Place, target: str | None) -> Share:
+    """Return who is to answer a request.
+
+    Raises:
+        ApiError: If the request names a variant that there is not.
+    """
+    share = traffic.choose(target)
+    if share is None:
+        raise refused(f"Variant {target} of endpoint {place.endpoint} not found.")
+    return share
 
 
-async def _body(request: Request) -> bytes:
+def _check_room(share: Share, size_bytes: int) -> None:
+    """Check what a serverless variant takes: developer guide, serverless-endpoints-invoke."""
+    serverless = share.variant.serverless
+    if serverless is None:
+        return
+    if size_bytes > _MAX_SERVERLESS_BYTES:
+        message = f"HTTP content length exceeded {_MAX_SERVERLESS_BYTES} bytes."
+        raise ApiError("RequestEntityTooLarge", message, status=413)
+    if share.fleet.answering >= serverless["MaxConcurrency"]:
+        raise ApiError("ThrottlingException", "Rate exceeded", status=429)
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        ApiError: If it is too large for any endpoint.
+    """
     body, size_bytes = bytearray(), 0
     async for chunk in request.stream():
         # Too large a body is read to its end: a client that is still sending would not see the answer.
@@ -122,23 +171,23 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _passed_on(request: Request) -> list[tuple[str, str]]:
+def passed_on(request: Request) -> list[tuple[str, str]]:
     """Return the headers the container gets: SageMaker drops those that its API does not name."""
     return [
         (name, value)
         for name, value in request.headers.items()
-        if name in {"content-type", "accept"} or name.startswith(_PREFIX)
+        if name in {"content-type", "accept"} or name.startswith(PREFIX)
     ]
 
 
 def _returned(answer: Answer, variant: str) -> dict[str, str]:
     passed = {
-        name: value for name, value in answer.headers if name == "content-type" or name.startswith(_PREFIX)
+        name: value for name, value in answer.headers if name == "content-type" or name.startswith(PREFIX)
     }
     return {**passed, "x-Amzn-Invoked-Production-Variant": variant}
 
 
-def _refused(message: str) -> ApiError:
+def refused(message: str) -> ApiError:
     """Return a refusal in the data plane's spelling: ValidationError, not ValidationException."""
     return ApiError("ValidationError", message)
 

@@ -20,15 +20,18 @@ import uvicorn
 
 from orchestrator import __version__
 from orchestrator.core.errors import ConflictError
+from orchestrator.localcloud.alarms import Watcher
+from orchestrator.localcloud.asynchronous import AsyncRuntime
 from orchestrator.localcloud.clients import Clients
 from orchestrator.localcloud.control import ControlPlane
-from orchestrator.localcloud.engine import Engine
-from orchestrator.localcloud.fallback import Moto
+from orchestrator.localcloud.engine import Engine, Time
+from orchestrator.localcloud.fallback import Moto, datapoints
 from orchestrator.localcloud.fleet import Launcher
-from orchestrator.localcloud.front import LocalCloud
+from orchestrator.localcloud.front import LocalCloud, Parts
 from orchestrator.localcloud.lifecycle import HOST, STATE_FILE, listen
 from orchestrator.localcloud.metrics import Metrics
 from orchestrator.localcloud.runtime import Runtime
+from orchestrator.localcloud.scaling import Scaling
 from orchestrator.localcloud.world import Worlds
 
 _GRACE_SECONDS = 5
@@ -107,11 +110,19 @@ async def _run(options: Options, listener: socket.socket) -> None:
     worlds, clients = Worlds(), Clients(url)
     launcher = Launcher(clients, options.container, options.state_dir / _MODELS, time.time)
     metrics = Metrics(clients)
-    engine = Engine(worlds, launcher.launch, time.time)
+    alarms = Watcher(clients, datapoints, time.time)
+    engine = Engine(worlds, launcher.launch, alarms.firing, Time(time.time))
+    runtime = Runtime(engine.traffic, metrics.record)
+    queues = AsyncRuntime(runtime, clients)
     application = LocalCloud(
-        ControlPlane(worlds, engine, clients, time.time),
-        Runtime(engine.fleets, metrics.record),
-        Moto(),
+        Parts(
+            worlds,
+            ControlPlane(worlds, engine, clients, alarms, time.time),
+            runtime,
+            queues,
+            Scaling(clients),
+            Moto(),
+        ),
         lambda: _health(worlds),
     )
     config = uvicorn.Config(
@@ -130,7 +141,10 @@ async def _run(options: Options, listener: socket.socket) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     serving = asyncio.create_task(server.serve([listener]))
     await stop.wait()
+    await queues.close()
+    await runtime.close()
     await engine.close()
+    await alarms.close()
     await metrics.close()
     server.should_exit = True
     await serving

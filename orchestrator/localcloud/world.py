@@ -49,11 +49,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A production variant of a deployment, with what its fleet is started from.
+    """A variant of a deployment, with what its fleet is started from.
 
     Attributes:
         container: The model's container definition.
+        instance_type: Of its instances, or of the pool that is tried first; empty if it is serverless.
+        count: Of its instances; 0 if it is serverless.
         start_seconds: How long its container may take until it answers its first ping.
+        serverless: Its ``ServerlessConfig``, or ``None`` if it runs on instances.
     """
 
     name: str
@@ -62,6 +65,26 @@ class Variant:
     count: int
     weight: float
     start_seconds: float
+    serverless: Content | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What is being done to one variant of a deployment.
+
+    Attributes:
+        status: A ``VariantStatus`` of the API.
+        message: In SageMaker's form, such as ``Launching 2 instance(s).``
+        count: How many of the new instances are there.
+        portion: Of the variant's traffic that the new instances get, from 0 to 1.
+        since: In seconds since 1970.
+    """
+
+    status: str
+    message: str
+    count: int
+    portion: float
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +94,18 @@ class Deployment:
     Attributes:
         policy: The ``DeploymentConfig`` it was asked for with, or ``None``.
         since: When it was asked for, in seconds since 1970.
+        content: The endpoint config, word for word.
+        shadows: Variants that get copies of requests and answer nobody.
+        stages: What is being done, by variant, while it is on its way.
     """
 
     config: str
     variants: tuple[Variant, ...]
     policy: Content | None
     since: float
+    content: Content = field(default_factory=dict)
+    shadows: tuple[Variant, ...] = ()
+    stages: Mapping[str, Stage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +118,9 @@ class Endpoint:
         serving: What answers, or ``None`` before the first deployment has arrived.
         pending: What is under way, or ``None``.
         config: The endpoint config that is shown: the serving one, or that of the first deployment.
-        failure_reason: Set with the status ``Failed`` only.
+        failure_reason: As it is shown; empty in most failures of an update.
+        asked: The serving variants as they are to become by a change of weights or counts.
+        mixed: Whether a rollback has failed, so that old and new fleets answer.
     """
 
     name: str
@@ -100,6 +131,8 @@ class Endpoint:
     serving: Deployment | None = None
     pending: Deployment | None = None
     failure_reason: str = ""
+    asked: tuple[Variant, ...] = ()
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

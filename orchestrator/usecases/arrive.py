@@ -1,82 +1,141 @@
 """Wait until a deployment has truly arrived, and return what became of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from orchestrator.core import golden
+from orchestrator.core import traffic
 from orchestrator.core.errors import CloudError, StillMovingError
-from orchestrator.core.outcome import Answer, Arrived, Expectation, Moving, Sighting, Verdict, judge
+from orchestrator.core.outcome import Arrived, Expectation, Moving, Sighting, Verdict, judge
 from orchestrator.core.ports import Progress
+from orchestrator.core.resources import EndpointConfig
+from orchestrator.core.rollout import AT_ONCE, Rollout
+from orchestrator.core.target import JudgeSpec
+from orchestrator.usecases.asking import Questions, ask
+from orchestrator.usecases.baking import Bakes
 from orchestrator.usecases.edge import Edge
+from orchestrator.usecases.holding import Hold
+from orchestrator.usecases.restarting import Restarts
+from orchestrator.usecases.watching import Lookout, goes_on
 
 
-def arrive(
-    expectation: Expectation, cases: Sequence[golden.Case], atol: float, edge: Edge, progress: Progress
-) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A change under way, and what there is to do until it has arrived.
+
+    Attributes:
+        config: What the endpoint moves to.
+        questions: What the endpoint has to answer in the end; ``None`` asks nothing.
+        judge: How to compare the fleets on the way; ``None`` does not.
+    """
+
+    expectation: Expectation
+    config: EndpointConfig
+    questions: Questions | None = None
+    rollout: Rollout = AT_ONCE
+    judge: JudgeSpec | None = None
+
+    @property
+    def bakes_seconds(self) -> int:
+        """How long the rollout takes by its own design."""
+        return self.rollout.waits_seconds(max((v.instance_count for v in self.config.variants), default=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What became of a journey.
+
+    Attributes:
+        elapsed_seconds: How long it was watched.
+        remarks: What was noticed on the way.
+        misses: How often AWS did not answer.
+    """
+
+    verdict: Verdict
+    elapsed_seconds: float
+    remarks: tuple[str, ...] = ()
+    misses: int = 0
+
+
+def arrive(journey: Journey, edge: Edge, progress: Progress, hold: Hold) -> Arrival:
     """Watch the endpoint until there is a verdict; `Moving` if the deadline passed before.
 
+    AWS may answer late or not at all in between: looking goes on until the deadline.
+
     Raises:
-        CloudError: If the endpoint can no longer be watched, saying that the change goes on.
+        CloudError: If the endpoint may no longer be watched, saying that the change goes on.
+        ConflictError: If somebody else took the endpoint over meanwhile.
     """
-    started = edge.clock.now()
-    moved = False
+    lookout = Lookout(journey.expectation.endpoint, edge, extra_seconds=journey.bakes_seconds)
+    bakes, restarts = Bakes(journey.expectation, journey.rollout, journey.judge), Restarts(lookout.started)
     while True:
-        sighting = _look(expectation, started, edge, moved=moved)
-        moved = sighting.moved
-        verdict = judge(expectation, sighting)
-        if isinstance(verdict, Arrived):
-            verdict = judge(expectation, sighting, ask(expectation.endpoint, cases, atol, edge, progress))
-        out_of_patience = sighting.elapsed_seconds >= edge.patience.deadline_seconds
-        if not isinstance(verdict, Moving) or out_of_patience:
-            return verdict
-        status = str(verdict.status or "not visible yet")
-        progress.waiting(expectation.endpoint, status, sighting.elapsed_seconds)
-        edge.clock.sleep(edge.patience.interval_seconds)
+        hold.keep()
+        sighting = _look(lookout, journey)
+        verdict = _verdict(journey, sighting, lookout, edge, progress)
+        if not isinstance(verdict, Moving) or lookout.left_seconds <= 0:
+            return Arrival(verdict, lookout.elapsed_seconds, bakes.remarks, lookout.tolerance.misses)
+        remarks: list[str] = []
+        if sighting is not None and sighting.endpoint is not None:
+            with lookout.tolerance:
+                remarks.append(restarts.notice(sighting.endpoint, edge))
+                remarks.append(bakes.notice(sighting.endpoint, edge, hold))
+        _tell(progress, lookout, journey, sighting, remarks)
+        lookout.pause()
 
 
-def ask(
-    endpoint: str, cases: Sequence[golden.Case], atol: float, edge: Edge, progress: Progress
-) -> tuple[Answer, ...]:
-    """Ask the live endpoint its golden cases.
-
-    Raises:
-        CloudError: If it cannot be asked, saying that it serves unchecked.
-    """
-    progress.asking([case.name for case in cases])
-    answers = []
-    for case in cases:
-        try:
-            response = edge.runtime.invoke(endpoint, case.request)
-        except CloudError as error:
-            error.add_detail("state", "the new revision serves all traffic, and its answers are not checked")
-            raise
-        problem = golden.problem(case, response, atol=atol)
-        answers.append(Answer(case.name, response.fingerprint, problem, is_error=case.is_error))
-    return tuple(answers)
+def _look(lookout: Lookout, journey: Journey) -> Sighting | None:
+    try:
+        return lookout.look()
+    except CloudError as error:
+        raise goes_on(error, journey.expectation.config) from None
 
 
-def await_gone(endpoint: str, edge: Edge, progress: Progress) -> None:
+def _verdict(
+    journey: Journey, sighting: Sighting | None, lookout: Lookout, edge: Edge, progress: Progress
+) -> Verdict:
+    if sighting is None:
+        return Moving(None)
+    verdict = judge(journey.expectation, sighting)
+    if not isinstance(verdict, Arrived) or journey.questions is None:
+        return verdict
+    with lookout.tolerance:
+        answers = ask(journey.expectation.endpoint, journey.questions, edge, progress)
+        return judge(journey.expectation, sighting, answers)
+    return Moving(sighting.endpoint.status if sighting.endpoint else None)
+
+
+def _tell(
+    progress: Progress,
+    lookout: Lookout,
+    journey: Journey,
+    sighting: Sighting | None,
+    remarks: Sequence[str],
+) -> None:
+    endpoint = None if sighting is None else sighting.endpoint
+    if endpoint is None:
+        progress.waiting(lookout.watch("AWS does not answer" if sighting is None else ""))
+        return
+    stage = "; ".join(filter(None, (traffic.stage(endpoint), *remarks)))
+    share = traffic.share(endpoint, journey.rollout)
+    progress.waiting(lookout.watch(stage, share, traffic.instances(endpoint)))
+
+
+def await_gone(endpoint: str, edge: Edge, progress: Progress, hold: Hold) -> None:
     """Watch the endpoint until it no longer exists.
 
     Raises:
         StillMovingError: If the deadline passed.
+        ConflictError: If somebody else took the endpoint over meanwhile.
     """
-    started = edge.clock.now()
-    while (seen := edge.cloud.endpoint(endpoint)) is not None:
-        elapsed = edge.clock.now() - started
-        if elapsed >= edge.patience.deadline_seconds:
+    lookout = Lookout(endpoint, edge)
+    while True:
+        hold.keep()
+        sighting = lookout.look()
+        if sighting is not None and sighting.endpoint is None:
+            return
+        if lookout.left_seconds <= 0:
             raise StillMovingError(
-                f"endpoint '{endpoint}' is still {seen.status} after {elapsed:.0f} s",
-                hint="run the same command again: it picks up where this one stopped",
+                f"endpoint '{endpoint}' is still {lookout.status} after {lookout.elapsed_seconds:.0f} s",
+                hint=f"orchestrator resume --endpoint {endpoint}          pick up where this one stopped",
             )
-        progress.waiting(endpoint, str(seen.status), elapsed)
-        edge.clock.sleep(edge.patience.interval_seconds)
-
-
-def _look(expectation: Expectation, started: float, edge: Edge, *, moved: bool) -> Sighting:
-    try:
-        endpoint = edge.cloud.endpoint(expectation.endpoint)
-    except CloudError as error:
-        error.add_detail("state", f"the change goes on towards '{expectation.config}' without us")
-        raise
-    under_way = endpoint is not None and (not endpoint.status.settled or endpoint.pending is not None)
-    return Sighting(endpoint, edge.clock.now() - started, moved=moved or under_way)
+        progress.waiting(lookout.watch())
+        lookout.pause()

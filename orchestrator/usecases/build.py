@@ -15,7 +15,8 @@ from orchestrator.core.errors import ArtifactError, RefusedError
 from orchestrator.core.gates import GoldenEvidence, GoldenGate, Refused, judge
 from orchestrator.core.golden import Case, Response
 from orchestrator.core.manifest import File, Manifest, manifest_of
-from orchestrator.core.ports import Archives, Builds, Checkpoints, Generator, Sources, Transfer, Trial
+from orchestrator.core.packaging import Archives, Builds, Checkpoints, Generator, Sources, Trial
+from orchestrator.core.ports import Transfer
 from orchestrator.core.spec import Spec
 
 _TOKENIZER = "tokenizer"
@@ -81,7 +82,7 @@ def build(spec: Spec, packaging: Packaging, transfer: Transfer) -> Iterator[Buil
     project = tuple(_project(spec, packaging.sources))
     with packaging.checkpoints.weights(spec.model, spec.root) as weights:
         _keep_secrets((*weights.members, *project), packaging.archives)
-        judged = _judged(spec, weights, project, packaging)
+        judgement = _judged(spec, weights, project, packaging)
         own = (*packaging.generator.entry_point(spec, weights.kind), *packaging.generator.runtime())
         members = (*weights.members, *project, *own)
         files = _digests(members, packaging.archives, transfer)
@@ -89,7 +90,7 @@ def build(spec: Spec, packaging: Packaging, transfer: Transfer) -> Iterator[Buil
         archive.check_layout([file.path for file in files])
         listed = Member(archive.MANIFEST, manifest.to_bytes())
         whole = (*files, packaging.archives.digest(listed, _unwatched))
-        warnings, notes = _lines(judged.warnings), _lines(judged.notes)
+        warnings, notes = _lines(judgement.warnings), _lines(judgement.notes)
         yield Build((*members, listed), whole, manifest, weights, warnings, notes)
 
 
@@ -103,6 +104,15 @@ def try_out(made: Build, packaging: Packaging, cases: Sequence[Case], atol: floa
     answers = packaging.trial.run(made.members, cases)
     check_golden(cases, answers, atol)
     return answers
+
+
+def judged(spec: Spec, weights: Weights, packaging: Packaging) -> policy.Judgement:
+    """Return what the policy says of the spec's target, for an archive that was built for another endpoint.
+
+    Raises:
+        RefusedError: If it refuses something.
+    """
+    return _judged(spec, weights, tuple(_project(spec, packaging.sources)), packaging)
 
 
 def _project(spec: Spec, sources: Sources) -> Iterator[Member]:

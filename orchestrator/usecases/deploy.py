@@ -1,12 +1,15 @@
 """Carry out a prepared change, and go back by ourselves if the new revision answers wrongly."""
 
 from orchestrator.core import journal
-from orchestrator.core.errors import NotFoundError, NotVerifiedError, RolledBackError
+from orchestrator.core.errors import NotFoundError, NotVerifiedError, RefusedError, RolledBackError
 from orchestrator.core.golden import to_bytes
-from orchestrator.core.ports import Archives, Progress, Transfer
+from orchestrator.core.packaging import Archives
+from orchestrator.core.ports import Progress, Transfer
 from orchestrator.core.spec import Spec
 from orchestrator.usecases.apply import apply
+from orchestrator.usecases.change import Applied
 from orchestrator.usecases.edge import Edge
+from orchestrator.usecases.holding import hold
 from orchestrator.usecases.plan import Prepared
 from orchestrator.usecases.prepare import Release
 from orchestrator.usecases.publish import Published, publish
@@ -21,27 +24,28 @@ def send(release: Release, spec: Spec, archives: Archives, edge: Edge, transfer:
     return publish(spec, release.build, archives, edge.store, transfer)
 
 
-def deploy(prepared: Prepared, edge: Edge, progress: Progress) -> int:
-    """Carry out ``prepared``.
+def deploy(prepared: Prepared, edge: Edge, progress: Progress) -> Applied:
+    """Carry out ``prepared``, whatever its verb, holding the endpoint all the while.
 
     A revision that arrives and then answers wrongly is taken back: a plan for the one that was deployed
     before it, recorded like any rollback.
 
-    Returns:
-        How many golden cases the new revision itself has answered.
-
     Raises:
         RolledBackError: If SageMaker or we went back to the previous revision, which is serving.
+        ConflictError: If somebody else holds the endpoint, or has changed it since this was planned.
         OrchestratorError: Any other way in which the deployment did not arrive.
     """
-    try:
-        return apply(prepared.change, edge, progress)
-    except NotVerifiedError as error:
-        back = _way_back(prepared, error, edge)
-        if back is None:
-            raise
-        apply(back.change, edge, progress)
-        raise _taken_back(error, prepared.change.endpoint) from error
+    change = prepared.change
+    revision = "" if change.revision is None else f" {change.revision.name}"
+    with hold(change.endpoint, f"{change.verb}{revision}", edge) as held:
+        try:
+            return apply(change, edge, progress, held)
+        except NotVerifiedError as error:
+            back = _way_back(prepared, error, edge)
+            if back is None:
+                raise
+            apply(back.change, edge, progress, held)
+            raise _taken_back(error, change.endpoint) from error
 
 
 def _way_back(prepared: Prepared, error: NotVerifiedError, edge: Edge) -> Prepared | None:
@@ -52,6 +56,9 @@ def _way_back(prepared: Prepared, error: NotVerifiedError, edge: Edge) -> Prepar
         return prepare_rollback(prepared.change.endpoint, None, edge, reason=f"taken back: {error}")
     except NotFoundError:
         return None  # the journal knows none; the endpoint stays where it is, and the error says so
+    except RefusedError as refusal:
+        error.add_detail("way back", str(refusal))
+        return None
 
 
 def _taken_back(error: NotVerifiedError, endpoint: str) -> RolledBackError:

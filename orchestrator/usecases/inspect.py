@@ -7,7 +7,7 @@ from orchestrator.core import archive
 from orchestrator.core.checkpoint import BY_SUFFIX, INDEX_SUFFIX, Checkpoint, Code
 from orchestrator.core.errors import ArtifactError
 from orchestrator.core.manifest import Contents, File, differences, parse_manifest
-from orchestrator.core.ports import Archives, Checkpoints
+from orchestrator.core.packaging import Archives, Checkpoints
 
 AUTO = "auto"
 _ARCHIVES = (".tar.gz", ".tgz")

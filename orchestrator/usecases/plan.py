@@ -1,17 +1,27 @@
 """Decide what has to change, without changing anything."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from orchestrator.core import journal, names, planner
+from orchestrator.core import alarms, journal, names, planner, rules
+from orchestrator.core.difference import Difference, planned
 from orchestrator.core.errors import SpecError
 from orchestrator.core.golden import Case, to_bytes
+from orchestrator.core.notes import Note, meaning
+from orchestrator.core.planner import Desired
+from orchestrator.core.prices import Prices
+from orchestrator.core.proposal import Finding
 from orchestrator.core.resources import State
-from orchestrator.core.revision import Fleet, Golden, Revision, Source, make, tags_of
+from orchestrator.core.revision import Golden, Revision, Source, make, tags_of
+from orchestrator.core.scaling import Scaling
 from orchestrator.core.spec import S3_PREFIX, Spec
 from orchestrator.core.steps import Plan
-from orchestrator.usecases.change import Change
+from orchestrator.core.target import Target
+from orchestrator.usecases.change import AS_USUAL, Change, Terms
 from orchestrator.usecases.edge import Edge
+from orchestrator.usecases.glance import glance
+from orchestrator.usecases.observing import observe
+from orchestrator.usecases.preflight import Question, check, inquire, propose, role_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +30,16 @@ class Prepared:
 
     Attributes:
         recorded: Whether the journal knows the desired revision as the one deployed last.
+        findings: The rules that it breaks and that let it pass.
+        notes: What it means: for money, for time, for the way back.
+        difference: What serves against what is to serve, field by field.
     """
 
     change: Change
     recorded: bool = True
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
+    difference: tuple[Difference, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -54,8 +70,12 @@ def revision_of(spec: Spec, identity: str, cases: Sequence[Case], edge: Edge) ->
     if cases:
         digest = journal.digest(to_bytes(tuple(cases)))
         golden = Golden(names.golden_key(spec.name, digest), spec.golden.atol)
-    fleet = Fleet(target.instance_type, target.instance_count)
-    return make(spec.name, source, fleet, tags=target.tags, golden=golden)
+    return make(spec.name, source, target.endpoint, tags=target.tags, golden=golden, scalings=target.scalings)
+
+
+def terms_of(target: Target, *, accepted: tuple[str, ...] = (), wait: bool = True) -> Terms:
+    """Return how the spec wants to get to a revision."""
+    return Terms(target.rollout, target.alarms, target.judge, accepted, wait)
 
 
 def artifact_place(spec: Spec, identity: str) -> str:
@@ -86,6 +106,11 @@ class Wish:
     Attributes:
         verb: For the journal.
         keep_revisions: How many revisions stay as ways back from this one.
+        commit: The project's, for the journal.
+        number: Of the open attempt in the journal that this goes on with.
+        region: Where, if somebody knows: some rules are about it.
+        asks_role: Whether to ask IAM if SageMaker can run the model as its role.
+        prices: What instances cost, if somebody knows.
     """
 
     revision: Revision
@@ -93,34 +118,108 @@ class Wish:
     cases: tuple[Case, ...]
     keep_revisions: int
     reason: str = ""
+    commit: str = ""
+    terms: Terms = AS_USUAL
+    number: int | None = None
+    region: str = ""
+    asks_role: bool = False
+    prices: Prices | None = None
 
 
 def prepare(wish: Wish, edge: Edge) -> Prepared:
     """Plan the way from what is observed to the wish, keeping what serves now and what was deployed last.
 
+    Where nothing has to change, a few calls show it, however much else there is.
+
     Raises:
         ConflictError: If the endpoint is not ours, or somebody else's change of it is under way.
+        RefusedError: If a rule of SageMaker's stands in the way.
     """
+    seen = glance(_desired(wish, frozenset(), former=()), edge) if wish.number is None else None
+    if seen is None:
+        return _prepare(wish, edge)
+    findings = check(propose(_question(wish, seen)), edge)
+    _refuse(findings, wish)
+    return Prepared(_change(wish, (), seen), findings=findings)
+
+
+def _prepare(wish: Wish, edge: Edge) -> Prepared:
     revision = wish.revision
     history = journal.deployments(edge.journal.entries())
-    observed = edge.cloud.observe(revision.endpoint)
-    desired = planner.Desired(
+    observed = observe(revision.endpoint, edge, wanted=revision)
+    keep = keep_of(history, observed, wish.keep_revisions, besides=revision.name)
+    former = _former(history)
+    steps = planner.plan(_desired(wish, keep, former), observed)
+    proposal = inquire(_question(wish, observed), edge)
+    role = role_problem(revision, edge) if steps and wish.asks_role else ()
+    findings = (*role, *check(proposal, edge))
+    _refuse(findings, wish)
+    return Prepared(
+        change=_change(wish, steps, observed),
+        recorded=wish.number is None and _is_recorded(revision, history),
+        findings=findings,
+        notes=meaning(steps, proposal, wish.prices),
+        difference=planned(revision, observed, former),
+    )
+
+
+def _question(wish: Wish, observed: State) -> Question:
+    return Question(wish.revision, wish.terms, wish.cases, _generated(wish), observed, wish.region)
+
+
+def _refuse(findings: Sequence[Finding], wish: Wish) -> None:
+    """Refuse what breaks a rule; what was begun already was allowed then, and may go on."""
+    error = rules.refusal(findings, wish.terms.accepted) if wish.number is None else None
+    if error is not None:
+        raise error
+
+
+def _desired(wish: Wish, keep: frozenset[str], former: tuple[Scaling, ...]) -> Desired:
+    revision, terms = wish.revision, wish.terms
+    generated = _generated(wish)
+    watching = (*terms.rollout.alarms, *(alarm.name for alarm in generated))
+    return Desired(
         endpoint=revision.endpoint,
         config=revision.config,
-        models=frozenset({revision.model}),
-        keep=keep_of(history, observed, wish.keep_revisions, besides=revision.name),
+        models=revision.models,
+        keep=keep,
         tags=tags_of(revision.endpoint, revision.config.tags),
+        rollout=replace(terms.rollout, alarms=tuple(dict.fromkeys(watching))),
+        scalings=revision.scalings,
+        alarms=generated,
+        former=former,
     )
-    change = Change(
-        endpoint=revision.endpoint,
+
+
+def _generated(wish: Wish) -> tuple[alarms.Alarm, ...]:
+    terms = wish.terms
+    config = wish.revision.config
+    return alarms.generate(config, wish.revision.endpoint, terms.alarms, judge=terms.judge is not None)
+
+
+def _change(wish: Wish, steps: Plan, observed: State) -> Change:
+    return Change(
+        endpoint=wish.revision.endpoint,
         verb=wish.verb,
-        plan=planner.plan(desired, observed),
-        revision=revision,
+        plan=steps,
         observed=observed,
+        revision=wish.revision,
         cases=wish.cases,
         reason=wish.reason,
+        commit=wish.commit,
+        terms=wish.terms,
+        number=wish.number,
     )
-    return Prepared(change, recorded=_is_recorded(revision, history))
+
+
+def _former(history: Sequence[journal.Deployment]) -> tuple[Scaling, ...]:
+    """Return the autoscaling that we may have put there: of what was deployed last, and attempted since."""
+    found: list[Scaling] = []
+    for attempt in reversed(history):
+        found += attempt.revision.scalings if attempt.revision is not None else ()
+        if attempt.outcome == journal.DEPLOYED:
+            break
+    return tuple(found)
 
 
 def keep_of(

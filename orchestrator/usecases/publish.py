@@ -10,7 +10,8 @@ from orchestrator.core import archive, names
 from orchestrator.core.archive import MANIFEST
 from orchestrator.core.errors import ArtifactError, NotFoundError
 from orchestrator.core.manifest import File, parse_manifest
-from orchestrator.core.ports import Archives, Store, Transfer
+from orchestrator.core.packaging import Archives
+from orchestrator.core.ports import Store, Transfer
 from orchestrator.core.spec import S3_PREFIX, Spec
 from orchestrator.usecases.build import Build
 

@@ -1,11 +1,40 @@
 """Say what serves now, since when, and who deployed it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.core import journal
+from orchestrator.core import journal, traffic
 from orchestrator.core.errors import NotFoundError, NotVerifiedError
-from orchestrator.core.resources import Endpoint
+from orchestrator.core.journal import Deployment
+from orchestrator.core.resources import Endpoint, EndpointStatus
+from orchestrator.core.scaling import Scaling
 from orchestrator.usecases.edge import Edge
+from orchestrator.usecases.holding import Holder, holder
+
+_SERVING_NOTHING = frozenset(
+    {
+        EndpointStatus.CREATING,
+        EndpointStatus.FAILED,
+        EndpointStatus.OUT_OF_SERVICE,
+        EndpointStatus.DELETING,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The part of the traffic that one fleet has.
+
+    Attributes:
+        config: The endpoint config that it was made from, which is the revision's name.
+        share: From 0 to 1; ``None`` where nobody can tell.
+        instances: How many run now; ``None`` where nobody can tell, or there are none to count.
+    """
+
+    config: str
+    variant: str
+    share: float | None
+    instances: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,15 +43,21 @@ class Status:
 
     Attributes:
         deployment: The one that brought what serves now, or ``None`` if the journal knows of none.
-        unfinished: A later attempt that has no end: running, or killed.
+        unfinished: A later attempt that has no end: running, or cut short.
+        shares: Of every fleet; while the endpoint moves, those of the new one come last.
+        scalings: Ours or not, by variant.
+        holder: Who holds the endpoint at the moment, or held it and never let go.
     """
 
     endpoint: Endpoint
-    deployment: journal.Deployment | None
-    unfinished: journal.Deployment | None
+    deployment: Deployment | None
+    unfinished: Deployment | None
+    shares: tuple[Share, ...] = ()
+    scalings: tuple[Scaling, ...] = ()
+    holder: Holder | None = None
 
 
-def history(edge: Edge) -> tuple[journal.Deployment, ...]:
+def history(edge: Edge) -> tuple[Deployment, ...]:
     """Return every attempt to change the endpoint, oldest first."""
     return journal.deployments(edge.journal.entries())
 
@@ -47,9 +82,41 @@ def status(endpoint: str, edge: Edge) -> Status:
         and attempt.revision is not None
         and attempt.revision.name == seen.config
     ]
-    last = attempts[-1] if attempts else None
+    unfinished = journal.open_attempt(attempts)
+    observed = edge.autoscaling.observe(endpoint, [variant.name for variant in seen.variants])
     return Status(
         endpoint=seen,
         deployment=brought[-1] if brought else None,
-        unfinished=last if last is not None and not last.outcome else None,
+        unfinished=unfinished,
+        shares=tuple(_shares(seen, unfinished)),
+        scalings=tuple(sorted(observed, key=lambda scaling: (scaling.variant, scaling.dimension))),
+        holder=holder(edge),
     )
+
+
+def _shares(seen: Endpoint, unfinished: Deployment | None) -> Iterator[Share]:
+    if seen.status in _SERVING_NOTHING or seen.status is EndpointStatus.UPDATE_ROLLBACK_FAILED:
+        # After a rollback that failed, instances of both revisions serve, and nobody says how many of which.
+        share = 0.0 if seen.status in _SERVING_NOTHING else None
+        yield from (Share(seen.target, variant.name, share, None) for variant in seen.variants)
+        return
+    is_moving = seen.pending not in {None, seen.config}
+    moved = _moved(seen, unfinished) if is_moving else 0.0
+    total = sum(variant.current_weight for variant in seen.variants)
+    for variant in seen.variants:
+        part = variant.current_weight / total if total else 0.0
+        # While an endpoint moves, SageMaker gives the instances of both fleets, or of one: it does not say.
+        count = None if is_moving else variant.current_count
+        yield Share(seen.config, variant.name, None if moved is None else part * (1 - moved), count or None)
+    if is_moving:
+        for name in dict.fromkeys(stage.variant for stage in seen.stages):
+            alone = len(seen.variants) == 1
+            yield Share(seen.target, name, moved if alone or moved == 0 else None, None)
+
+
+def _moved(seen: Endpoint, unfinished: Deployment | None) -> float | None:
+    """Return which part of the traffic the new fleet has; only an attempt of ours says by which rollout."""
+    revision = None if unfinished is None else unfinished.revision
+    if unfinished is None or revision is None or revision.name != seen.pending:
+        return None
+    return traffic.share(seen, unfinished.rollout)

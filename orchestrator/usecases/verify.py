@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from orchestrator.core.archive import MANIFEST, check_layout
 from orchestrator.core.errors import ArtifactError
 from orchestrator.core.manifest import Manifest, differences, parse_manifest
-from orchestrator.core.ports import Archives
+from orchestrator.core.packaging import Archives
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 SYMBOLS = [
+    ("moto.cloudwatch.models", "MetricDatum"),
+    ("moto.cloudwatch.models", "MetricDatumBase"),
+    ("moto.cloudwatch.models", "cloudwatch_backends"),
     ("moto.core.request", "PRESERVED_HEADER_NAMES_ENVIRON_KEY"),
     ("moto.core.request", "environ_key_for_header"),
     ("moto.core.request", "should_preserve_original_header_name"),

@@ -2,22 +2,30 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
+from orchestrator.adapters.account import AwsAccount
+from orchestrator.adapters.autoscaling import ApplicationAutoscaling
 from orchestrator.adapters.aws import Address, clients
 from orchestrator.adapters.journal import S3Journal
 from orchestrator.adapters.sagemaker import SageMaker
 from orchestrator.adapters.store.s3 import S3Store
 from orchestrator.core import journal
+from orchestrator.core.clouds import Account, Autoscaling, Capacity, Cloud, Inventory, Update
 from orchestrator.core.errors import ArtifactError, CloudError, ConflictError, NotFoundError
-from orchestrator.core.ports import Cloud, Journal, Store
-from orchestrator.core.resources import Endpoint, EndpointStatus
-from orchestrator.core.revision import Fleet, Revision, Source, make, tags_of
+from orchestrator.core.ports import Journal, Store
+from orchestrator.core.resources import Endpoint, EndpointStatus, Variant
+from orchestrator.core.revision import Revision, Source, make, tags_of
+from orchestrator.core.rollout import Kind, Rollout, Size
+from orchestrator.core.scaling import Scaling, TargetTracking
+from orchestrator.core.target import EndpointSpec
 from orchestrator.localcloud.defaults import ACCESS_KEY, REGION, SECRET_KEY
 from tests.support.clouds import BUCKET, ROLE, STANDIN, TestCloud, archive, local_cloud
-from tests.support.fakes import FakeClock, FakeCloud, FakeJournal, FakeStore
+from tests.support.fake_account import FakeAccount, FakeAutoscaling
+from tests.support.fake_sagemaker import FakeCloud
+from tests.support.fakes import FakeClock, FakeJournal, FakeStore
 
 ARCHIVE = archive({"code/predict.py": b"pass"})
 
@@ -27,6 +35,9 @@ class Outside:
     """One implementation of the ports, and a way to let time pass in it."""
 
     cloud: Cloud
+    inventory: Inventory
+    account: Account
+    autoscaling: Autoscaling
     store: Store
     journal: Callable[[str], Journal]
     wait: Callable[[], None]
@@ -40,7 +51,9 @@ def fakes() -> Outside:
     def journal_of(endpoint: str) -> Journal:
         return FakeJournal(endpoint, shared.setdefault(endpoint, []))
 
-    return Outside(FakeCloud(clock), store, journal_of, lambda: clock.sleep(5))
+    cloud = FakeCloud(clock)
+    scaling = FakeAutoscaling(cloud)
+    return Outside(cloud, cloud, FakeAccount(), scaling, store, journal_of, lambda: clock.sleep(5))
 
 
 def adapters(cloud: TestCloud) -> Outside:
@@ -52,7 +65,16 @@ def adapters(cloud: TestCloud) -> Outside:
     def wait() -> None:
         pause.wait(0.05)
 
-    return Outside(SageMaker(made), store, lambda endpoint: S3Journal(store, endpoint), wait)
+    sagemaker, scaling = SageMaker(made), ApplicationAutoscaling(made)
+    return Outside(
+        sagemaker,
+        sagemaker,
+        AwsAccount(made),
+        scaling,
+        store,
+        lambda endpoint: S3Journal(store, endpoint),
+        wait,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +90,16 @@ def outside(request: pytest.FixtureRequest) -> Outside:
     return adapters(request.getfixturevalue("running"))
 
 
+def fleet(count: int) -> EndpointSpec:
+    return EndpointSpec(variants=(Variant("primary", "", "ml.m5.large", count),))
+
+
 def revision(name: str, outside: Outside, *, count: int = 1) -> Revision:
     """Return a revision of the endpoint ``name`` whose artifact is in the bucket."""
     key = f"{name}/{count}/model.tar.gz"
     outside.store.put_once(key, ARCHIVE)
     source = Source("a" * 64, outside.store.url(key), "registry/image:1", ROLE)
-    return make(name, source, Fleet("ml.m5.large", count), tags=(("team", "ml"),), golden=None)
+    return make(name, source, fleet(count), tags=(("team", "ml"),), golden=None)
 
 
 def created(name: str, outside: Outside, *, count: int = 1) -> Revision:
@@ -101,7 +127,7 @@ def settled(name: str, outside: Outside) -> Endpoint | None:
 
 def test_what_was_created_is_observed_as_it_was_asked_for(outside: Outside) -> None:
     wanted = created("observed", outside)
-    state = outside.cloud.observe("observed")
+    state = outside.inventory.observe("observed")
     assert state.models == {wanted.model}
     assert state.configs == {wanted.config}
     assert state.endpoint is None
@@ -110,24 +136,24 @@ def test_what_was_created_is_observed_as_it_was_asked_for(outside: Outside) -> N
 def test_an_uncompressed_artifact_is_observed_as_it_was_asked_for(outside: Outside) -> None:
     outside.store.put_once("unpacked/model/code/predict.py", b"pass")
     source = Source("b" * 64, outside.store.url("unpacked/model/"), "registry/image:1", ROLE)
-    wanted = make("unpacked", source, Fleet("ml.m5.large", 1), tags=(), golden=None)
+    wanted = make("unpacked", source, fleet(1), tags=(), golden=None)
     outside.cloud.create_model(wanted.model)
     assert wanted.model.is_uncompressed
-    assert outside.cloud.observe("unpacked").models == {wanted.model}
+    assert outside.inventory.observe("unpacked").models == {wanted.model}
 
 
 def test_creating_twice_succeeds_and_changes_nothing(outside: Outside) -> None:
     wanted = deployed("twice", outside)
-    before = outside.cloud.observe("twice")
+    before = outside.inventory.observe("twice")
     created("twice", outside)
     outside.cloud.create_endpoint("twice", wanted.name, tags_of("twice", ()))
-    assert outside.cloud.observe("twice") == before
+    assert outside.inventory.observe("twice") == before
 
 
 def test_another_endpoints_resources_are_not_observed(outside: Outside) -> None:
     created("mine", outside)
     other = created("mine-too", outside)
-    names = {model.name for model in outside.cloud.observe("mine").models}
+    names = {model.name for model in outside.inventory.observe("mine").models}
     assert other.model.name not in names
     assert len(names) == 1
 
@@ -149,7 +175,7 @@ def test_while_updating_the_old_config_is_shown_and_the_new_one_is_pending(outsi
     old = deployed("moving", outside)
     new = created("moving", outside, count=2)
     before = outside.cloud.endpoint("moving")
-    outside.cloud.update_endpoint("moving", new.name)
+    outside.cloud.update_endpoint(Update("moving", new.name))
     begun = outside.cloud.endpoint("moving")
     assert begun is not None
     assert before is not None
@@ -162,10 +188,84 @@ def test_while_updating_the_old_config_is_shown_and_the_new_one_is_pending(outsi
     assert found.last_modified > before.last_modified
 
 
+def test_an_update_that_was_sent_twice_is_one_update(outside: Outside) -> None:
+    deployed("repeated", outside)
+    new = created("repeated", outside, count=2)
+    outside.cloud.update_endpoint(Update("repeated", new.name))
+    outside.cloud.update_endpoint(Update("repeated", new.name))
+    found = settled("repeated", outside)
+    assert found is not None
+    assert found.config == new.name
+
+
+def test_an_update_to_another_config_meanwhile_is_somebody_elses(outside: Outside) -> None:
+    deployed("raced", outside)
+    first, second = created("raced", outside, count=2), created("raced", outside, count=3)
+    outside.cloud.update_endpoint(Update("raced", first.name))
+    with pytest.raises(ConflictError):
+        outside.cloud.update_endpoint(Update("raced", second.name))
+    settled("raced", outside)
+
+
+def test_counts_that_are_retained_are_those_of_before(outside: Outside) -> None:
+    deployed("retained", outside)
+    outside.cloud.set_capacities("retained", [Capacity("primary", 1.0, 3)])
+    settled("retained", outside)
+    new = created("retained", outside, count=2)
+    outside.cloud.update_endpoint(Update("retained", new.name, retain=True))
+    found = settled("retained", outside)
+    assert found is not None
+    assert [variant.desired_count for variant in found.variants] == [3]
+
+
+def test_a_canary_takes_two_instances(outside: Outside) -> None:
+    deployed("canary", outside)
+    new = revision("canary", outside)
+    again = created("canary", outside, count=2)
+    canary = Rollout(Kind.CANARY, Size(50))
+    outside.cloud.update_endpoint(Update("canary", again.name))
+    settled("canary", outside)
+    with pytest.raises(CloudError):
+        outside.cloud.update_endpoint(Update("canary", new.name, canary))
+
+
+def test_tags_are_added_to_an_endpoint(outside: Outside) -> None:
+    deployed("tagged", outside)
+    outside.cloud.tag_endpoint("tagged", (("team", "vision"),))
+    found = outside.cloud.endpoint("tagged")
+    assert found is not None
+    assert dict(found.tags)["team"] == "vision"
+    assert found.owned
+
+
+def test_autoscaling_is_observed_as_it_was_asked_for_and_can_be_suspended(outside: Outside) -> None:
+    deployed("scaled", outside)
+    tracking = TargetTracking("load", "SageMakerVariantInvocationsPerInstance", 600.0)
+    wanted = Scaling("primary", 1, 4, tracking=(tracking,))
+    outside.autoscaling.put("scaled", wanted)
+    outside.autoscaling.put("scaled", wanted)
+    assert outside.autoscaling.observe("scaled", ["primary"]) == {wanted}
+    outside.autoscaling.suspend("scaled", wanted)
+    (suspended,) = outside.autoscaling.observe("scaled", ["primary"])
+    assert suspended == replace(wanted, scale_in_suspended=True)
+    outside.autoscaling.put("scaled", wanted)
+    assert outside.autoscaling.observe("scaled", ["primary"]) == {wanted}
+    for _ in range(2):
+        outside.autoscaling.remove("scaled", "primary", wanted.dimension)
+    assert outside.autoscaling.observe("scaled", ["primary"]) == frozenset()
+
+
+def test_nothing_scales_a_variant_that_is_not_there(outside: Outside) -> None:
+    deployed("unscaled", outside)
+    with pytest.raises(CloudError):
+        outside.autoscaling.put("unscaled", Scaling("other", 1, 4))
+    assert outside.autoscaling.observe("unscaled", ["primary"]) == frozenset()
+
+
 def test_an_update_to_a_config_that_does_not_exist_is_refused(outside: Outside) -> None:
     deployed("strict", outside)
     with pytest.raises(CloudError):
-        outside.cloud.update_endpoint("strict", "strict-000000000000")
+        outside.cloud.update_endpoint(Update("strict", "strict-000000000000"))
 
 
 def test_an_endpoint_somebody_else_made_is_not_ours(outside: Outside) -> None:
@@ -185,12 +285,12 @@ def test_deleting_is_complete_and_deleting_again_succeeds(outside: Outside) -> N
         outside.cloud.delete_endpoint("doomed")
         outside.cloud.delete_endpoint_config(wanted.name)
         outside.cloud.delete_model(wanted.model.name)
-    state = outside.cloud.observe("doomed")
+    state = outside.inventory.observe("doomed")
     assert (state.models, state.configs, state.endpoint) == (frozenset(), frozenset(), None)
 
 
 def test_we_know_who_we_are(outside: Outside) -> None:
-    assert outside.cloud.identity().startswith("arn:aws:")
+    assert outside.account.identity().startswith("arn:aws:")
 
 
 def test_an_object_is_stored_once(outside: Outside) -> None:

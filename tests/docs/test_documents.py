@@ -4,7 +4,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -214,11 +214,12 @@ def test_the_exit_codes_are_those_of_the_code() -> None:
 
 def schema_keys(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield the dotted keys of a JSON Schema; NAME stands for a name that the user gives."""
+    schema = next(iter(table_schemas(schema)), schema)
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rpartition("/")[2]]
     inner = dict(schema.get("properties", {}))
     additional = schema.get("additionalProperties")
-    if isinstance(additional, dict) and "$ref" in additional:
+    if isinstance(additional, dict) and any(table_schemas(additional)):
         inner["NAME"] = additional
     if not inner:
         yield prefix
@@ -226,16 +227,33 @@ def schema_keys(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefi
         yield from schema_keys(value, definitions, f"{prefix}.{key}" if prefix else key)
 
 
+def table_schemas(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the tables that a value may be, alone or as one of a list."""
+    if "$ref" in schema:
+        yield schema
+    for choice in (*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else [])):
+        yield from table_schemas(choice)
+
+
+def written_once(keys: Collection[str]) -> set[str]:
+    """Return the keys without those that a less specific table, or the endpoint as a whole, has as well."""
+    layers = {key for key in keys if key.startswith(("env.NAME.", "endpoints.NAME."))}
+    defaults = {key for key in keys if key.startswith("defaults.")}
+    for layer in ("env.NAME", "endpoints.NAME"):
+        own = {key for key in layers if key.startswith(f"{layer}.")}
+        assert {key.removeprefix(f"{layer}.") for key in own} == {
+            key.removeprefix("defaults.") for key in defaults
+        }
+    repeated = re.compile(r"\.(variants\.NAME|shadow)(?=\.)")
+    inherited = {key for key in defaults if repeated.search(key) and repeated.sub("", key) in defaults}
+    tables = {match[0] for key in inherited if (match := re.match(rf".*?{repeated.pattern}", key))}
+    return set(keys) - layers - inherited | tables | {"env.NAME", "endpoints.NAME"}
+
+
 def test_the_keys_of_the_spec_are_those_of_the_schema() -> None:
     schema = json.loads((ROOT / "docs" / "orchestrator.schema.json").read_text("utf-8"))
-    keys = set(schema_keys(schema, schema["$defs"]))
-    environment = {key for key in keys if key.startswith("env.NAME.")}
-    defaults = {key for key in keys if key.startswith("defaults.")}
-    assert {key.removeprefix("env.NAME.") for key in environment} == {
-        key.removeprefix("defaults.") for key in defaults
-    }
     documented = {codes(cells[0])[0] for cells in rows(REFERENCE / "spec.md", "key")}
-    assert documented == keys - environment | {"env.NAME"}
+    assert documented == written_once(set(schema_keys(schema, schema["$defs"])))
 
 
 def test_the_committed_schema_is_the_one_the_code_makes() -> None:
@@ -251,6 +269,8 @@ def test_the_journals_kinds_and_facts_are_those_of_the_code() -> None:
         journal.STEP_STARTED,
         journal.STEP_FINISHED,
         journal.STEP_FAILED,
+        journal.RESUMED,
+        journal.LEFT,
     }
     keys = {codes(cells[0])[0] for cells in rows(REFERENCE / "journal.md", "key")}
     entry = journal.Entry(1, journal.GENESIS, "", "", journal.STARTED, {})

@@ -75,8 +75,66 @@ def test_a_plan_with_changes_ends_with_6_where_asked_and_changes_nothing(deploye
     before = deployed.run("history").out
     done = deployed.run("plan", "--detailed-exitcode", ORCHESTRATOR_ENDPOINT_INSTANCE_TYPE="ml.m5.xlarge")
     assert done.code == 6
-    assert [line.split()[0] for line in done.out.splitlines()] == ["+", "~"]
+    steps, _, said = done.out.partition("what differs:")
+    assert [line.split()[0] for line in steps.splitlines()] == ["+", "~"]
+    assert "variants[primary].instance_type: ml.m5.large -> ml.m5.xlarge" in said
+    assert "what it means:" in said
     assert deployed.run("history").out == before
+
+
+def test_a_saved_plan_is_carried_out_exactly_or_not_at_all(deployed: Shell) -> None:
+    before = serving(deployed)
+    change_weights(deployed.folder, 3.0)
+    assert deployed.run("plan", "--out", "saved.plan").code == 0
+    assert serving(deployed) == before
+    saved = (deployed.folder / "saved.plan").read_text("utf-8")
+    (deployed.folder / "edited.plan").write_text(saved.replace("pets-", "cats-"))
+    assert deployed.run("deploy", "--plan", "edited.plan").code == 3
+    done = deployed.run("deploy", "--plan", "saved.plan", "--reason", "as planned", "-o", "json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["revision"] == serving(deployed) != before
+    stale = deployed.run("deploy", "--plan", "saved.plan")
+    assert stale.code == 7, stale.err
+    assert deployed.run("rollback", before).code == 0
+
+
+def test_nothing_has_drifted_and_the_journal_is_whole(deployed: Shell) -> None:
+    assert json.loads(deployed.run("drift", "-o", "json").out)["drift"] == []
+    audited = deployed.run("audit", "verify", "-o", "json")
+    assert audited.code == 0, audited.err
+    told = json.loads(audited.out)
+    assert told["entries"] == told["last"]["number"] > 0
+    assert deployed.run("resume").out.startswith("nothing to resume")
+    assert deployed.run("alarms").code == 0
+
+
+def test_a_sweep_says_what_would_go_and_what_stays_and_changes_nothing(deployed: Shell) -> None:
+    told = json.loads(deployed.run("sweep", "--dry-run", "-o", "json").out)
+    assert f"endpoint config {serving(deployed)}" in [one["name"] for one in told["stays"]]
+    assert all(one["why"] for one in (*told["goes"], *told["stays"]))
+
+
+def test_all_endpoints_of_a_spec_are_deployed_at_once_and_one_that_fails_stops_no_other(
+    deployed: Shell,
+) -> None:
+    spec = (deployed.folder / "orchestrator.toml").read_text("utf-8")
+    tables = (
+        '[endpoints.cats]\n[endpoints.dogs.endpoint]\ninstance_type = "ml.m7g.nonsense"\n[endpoints.owls]\n'
+    )
+    (deployed.folder / "many.toml").write_text(spec + tables)
+    common = ("-c", "many.toml", "-o", "json")
+    told = json.loads(deployed.run("deploy", "--all", "--workers", "2", *common).out)["endpoints"]
+    assert [one["endpoint"] for one in told] == ["cats", "dogs", "owls"]
+    assert [one["outcome"] for one in told] == ["done", "failed", "done"]
+    again = deployed.run("deploy", "--all", *common)
+    assert [one["outcome"] for one in json.loads(again.out)["endpoints"]] == [
+        "nothing-to-do",
+        "failed",
+        "nothing-to-do",
+    ]
+    assert again.code == told[1]["exit_code"] in {2, 3}
+    for name in ("cats", "owls"):
+        assert deployed.run("destroy", name, "-c", "many.toml", "--yes").code == 0
 
 
 def test_an_answer_goes_to_stdout_as_it_came(deployed: Shell) -> None:

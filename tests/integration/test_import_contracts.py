@@ -14,7 +14,7 @@ PLANTED = {
         "orchestrator/adapters/clock.py",
         "import orchestrator.serving.contract",
     ),
-    "only cli.wiring imports adapters": ("orchestrator/cli/render.py", "import orchestrator.adapters.clock"),
+    "only wiring imports adapters": ("orchestrator/cli/render.py", "import orchestrator.adapters.clock"),
     "only adapters and localcloud know boto3": ("orchestrator/usecases/edge.py", "import boto3"),
     "only localcloud knows moto": ("orchestrator/adapters/clock.py", "import moto"),
     "core is pure: no disk, network, clock or chance": (

@@ -3,18 +3,19 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from orchestrator.core.resources import EndpointStatus
 from orchestrator.localcloud.container import Container, ContainerError
-from orchestrator.localcloud.engine import Engine
+from orchestrator.localcloud.engine import Engine, Time
 from orchestrator.localcloud.exchange import Answer, Headers
+from orchestrator.localcloud.faults import Fault, Kind
 from orchestrator.localcloud.fleet import Fleet, FleetError, Place
-from orchestrator.localcloud.world import Deployment, Endpoint, Scope, Variant, World, Worlds
+from orchestrator.localcloud.world import Content, Deployment, Endpoint, Scope, Variant, Worlds
 
 PLACE = Place(Scope("123456789012", "eu-west-1"), "e")
 
@@ -33,6 +34,10 @@ class FakeFleet:
     variant: Variant
     stopped: list[str] = field(default_factory=list)
     busy: bool = False
+
+    @property
+    def answering(self) -> int:
+        return int(self.busy)
 
     async def ask(self, headers: Headers, body: bytes) -> Answer:
         return Answer(200, (), self.variant.name.encode())
@@ -61,39 +66,86 @@ class FakeLauncher:
 
 
 @dataclass
+class FakeTime:
+    """A clock that stands still but for those who sleep by it; nobody wakes while it is stopped."""
+
+    now: float = 1.0
+    going: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.going.set()
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        await self.going.wait()
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+@dataclass
+class FakeAlarms:
+    """Alarms that fire once the clock has come to a moment."""
+
+    time: FakeTime
+    at: float = float("inf")
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def firing(self, scope: Scope, names: Sequence[str]) -> str | None:
+        self.asked.append(tuple(names))
+        return names[0] if names and self.time.now >= self.at else None
+
+
+@dataclass
 class Bench:
     worlds: Worlds
     launcher: FakeLauncher
+    time: FakeTime
+    alarms: FakeAlarms
     engine: Engine
+    seen: list[str] = field(default_factory=list)
 
-    def begin(self, config: str, *images: str, bake_seconds: int = 0) -> None:
+    def begin(
+        self, config: str, *images: str, policy: Content | None = None, fault: Fault | None = None
+    ) -> None:
         variants = tuple(
-            Variant(f"v{number}", {"Image": image}, "ml.m5.large", 1, 1.0, 60.0)
+            Variant(f"v{number}", {"Image": image}, "ml.m5.large", 4, 1.0, 60.0)
             for number, image in enumerate(images)
         )
-        policy = {"BlueGreenUpdatePolicy": {"TerminationWaitInSeconds": bake_seconds}}
-        pending = Deployment(config, variants, policy, 1.0)
+        pending = Deployment(config, variants, policy, self.time.now)
         world = self.worlds.at(PLACE.scope)
-        serving = world.endpoints["e"].serving if "e" in world.endpoints else None
-        status = EndpointStatus.UPDATING if serving else EndpointStatus.CREATING
-        shown = serving.config if serving else config
-        self.worlds.put(
-            World(PLACE.scope, endpoints={"e": Endpoint("e", status, shown, 1.0, 1.0, serving, pending)})
-        )
-        self.engine.deploy(PLACE)
+        before = world.endpoints.get("e", Endpoint("e", EndpointStatus.CREATING, config, 1.0, 1.0))
+        status = EndpointStatus.UPDATING if before.serving else EndpointStatus.CREATING
+        self.worlds.put(world.with_endpoint(replace(before, status=status, pending=pending)))
+        self.engine.deploy(PLACE, fault)
 
     async def settle(self) -> Endpoint:
-        await until(lambda: self.endpoint().status.settled)
-        return self.endpoint()
+        """Wait until the endpoint has settled; keep what it has said of its stages."""
+        for _ in range(100_000):
+            pending = self.endpoint().pending
+            if pending is None:
+                return self.endpoint()
+            for stage in pending.stages.values():
+                if not self.seen or self.seen[-1] != stage.message:
+                    self.seen.append(stage.message)
+            await asyncio.sleep(0)
+        pytest.fail("it never settled")
 
     def endpoint(self) -> Endpoint:
         return self.worlds.at(PLACE.scope).endpoints["e"]
 
+    def fleets(self) -> tuple[Fleet, ...]:
+        traffic = self.engine.traffic(PLACE)
+        return traffic.fleets if traffic else ()
+
 
 def on_a_bench(scenario: Callable[[Bench], Coroutine[None, None, None]]) -> None:
     async def run() -> None:
-        worlds, launcher = Worlds(), FakeLauncher()
-        await scenario(Bench(worlds, launcher, Engine(worlds, launcher.launch, lambda: 2.0)))
+        worlds, launcher, time = Worlds(), FakeLauncher(), FakeTime()
+        alarms = FakeAlarms(time)
+        engine = Engine(worlds, launcher.launch, alarms.firing, Time(time.clock, time.sleep))
+        await scenario(Bench(worlds, launcher, time, alarms, engine))
 
     asyncio.run(run())
 
@@ -104,11 +156,11 @@ def test_old_fleets_are_drained_after_traffic_has_moved() -> None:
         assert (await bench.settle()).config == "c"
         (old,) = bench.launcher.started
         bench.begin("d", "two")
-        assert bench.engine.fleets(PLACE) == (old,)
+        assert bench.fleets() == (old,)
         assert (await bench.settle()).config == "d"
         await until(lambda: bool(old.stopped))
         assert old.stopped == ["drained"]
-        assert bench.engine.fleets(PLACE) == (bench.launcher.started[1],)
+        assert bench.fleets() == (bench.launcher.started[1],)
         assert bench.launcher.started[1].stopped == []
 
     on_a_bench(scenario)
@@ -118,11 +170,11 @@ def test_one_broken_variant_ends_the_new_fleets_and_leaves_the_old_ones_alone() 
     async def scenario(bench: Bench) -> None:
         bench.begin("c", "one", "one")
         await bench.settle()
-        old = bench.engine.fleets(PLACE)
+        old = bench.fleets()
         bench.begin("d", "two", "broken")
         endpoint = await bench.settle()
         assert (endpoint.status, endpoint.config) == (EndpointStatus.IN_SERVICE, "c")
-        assert bench.engine.fleets(PLACE) == old
+        assert bench.fleets() == old
         assert [fleet.stopped for fleet in bench.launcher.started] == [[], [], ["dropped"]]
 
     on_a_bench(scenario)
@@ -137,23 +189,156 @@ def test_a_failed_creation_names_the_variant() -> None:
             "The primary container for production variant v1 did not pass the ping health check. "
             "Please check CloudWatch logs for this endpoint."
         )
-        assert bench.engine.fleets(PLACE) == ()
+        assert bench.fleets() == ()
 
     on_a_bench(scenario)
 
 
-def test_while_an_update_bakes_traffic_has_moved_and_the_old_fleet_is_alive() -> None:
+def blue_green(final: int = 30, **routing: object) -> Content:
+    """Return a policy with one alarm that takes at most 1000 s."""
+    return {
+        "BlueGreenUpdatePolicy": {
+            "TrafficRoutingConfiguration": {"WaitIntervalInSeconds": 60, **routing},
+            "TerminationWaitInSeconds": final,
+            "MaximumExecutionTimeoutInSeconds": 1000,
+        },
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]},
+    }
+
+
+CANARY = blue_green(Type="CANARY", CanarySize={"Type": "INSTANCE_COUNT", "Value": 1})
+
+
+def test_while_an_update_bakes_both_fleets_have_their_share() -> None:
     async def scenario(bench: Bench) -> None:
         bench.begin("c", "one")
         await bench.settle()
         (old,) = bench.launcher.started
-        bench.begin("d", "two", bake_seconds=3600)
-        await until(lambda: bench.engine.fleets(PLACE) != (old,))
+        bench.time.going.clear()
+        bench.begin("d", "two", policy=CANARY)
+        await until(lambda: len(bench.fleets()) == 2)
+        traffic = bench.engine.traffic(PLACE)
+        assert traffic is not None
+        shares = [(share.deployment.config, share.portion) for share in traffic.shares]
+        assert shares == [("c", 0.75), ("d", 0.25)]
         assert bench.endpoint().status is EndpointStatus.UPDATING
         assert bench.endpoint().config == "c"
         assert old.stopped == []
         await bench.engine.close()
         assert old.stopped == ["dropped"]
+
+    on_a_bench(scenario)
+
+
+def test_a_canary_goes_through_its_stages_and_bakes_as_long_as_was_asked_for() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.begin("c", "one")
+        await bench.settle()
+        began = bench.time.now
+        bench.begin("d", "two", policy=CANARY)
+        endpoint = await bench.settle()
+        assert (endpoint.status, endpoint.config) == (EndpointStatus.IN_SERVICE, "d")
+        assert bench.time.now - began == 90
+        words = "Baking for 60 seconds (WaitIntervalInSeconds) with traffic enabled on canary capacity of 1 "
+        assert f"{words}instance(s)." in bench.seen
+        assert set(bench.alarms.asked) == {("errors",)}
+
+    on_a_bench(scenario)
+
+
+@pytest.mark.parametrize("moment", [1.0, 30.0, 61.0, 80.0, 91.0])
+def test_an_alarm_at_any_moment_of_baking_gives_all_traffic_back_in_silence(moment: float) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.begin("c", "one")
+        await bench.settle()
+        bench.alarms.at = moment
+        bench.begin("d", "two", policy=CANARY)
+        endpoint = await bench.settle()
+        assert (endpoint.status, endpoint.config) == (EndpointStatus.IN_SERVICE, "c")
+        assert endpoint.failure_reason == ""
+        assert bench.time.now <= moment + 1
+        old, new = bench.launcher.started
+        assert bench.fleets() == (old,)
+        await until(lambda: bool(new.stopped))
+        assert (old.stopped, new.stopped) == ([], ["drained"])
+
+    on_a_bench(scenario)
+
+
+def test_an_update_that_takes_longer_than_it_may_goes_back() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.begin("c", "one")
+        await bench.settle()
+        bench.begin("d", "two", policy=blue_green(3600, Type="ALL_AT_ONCE"))
+        assert (await bench.settle()).config == "c"
+        assert 1000 <= bench.time.now <= 1002
+
+    on_a_bench(scenario)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "says", "fleets"),
+    [
+        (Kind.SILENT_ROLLBACK, EndpointStatus.IN_SERVICE, "", 1),
+        (Kind.CAPACITY, EndpointStatus.IN_SERVICE, "CapacityError", 1),
+        (Kind.FAIL, EndpointStatus.FAILED, "Request to service failed", 0),
+        (Kind.UPDATE_ROLLBACK_FAILED, EndpointStatus.UPDATE_ROLLBACK_FAILED, "has failed", 2),
+    ],
+)
+def test_a_fault_befalls_an_update(kind: Kind, status: EndpointStatus, says: str, fleets: int) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.begin("c", "one")
+        await bench.settle()
+        bench.begin("d", "two", fault=Fault("UpdateEndpoint", kind, 1))
+        endpoint = await bench.settle()
+        assert (endpoint.status, endpoint.config) == (status, "c")
+        assert says in endpoint.failure_reason
+        assert bool(says) == bool(endpoint.failure_reason)
+        assert len(bench.fleets()) == fleets
+
+    on_a_bench(scenario)
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.FAIL, Kind.CAPACITY, Kind.SILENT_ROLLBACK, Kind.UPDATE_ROLLBACK_FAILED]
+)
+def test_a_fault_befalls_a_creation_which_has_nowhere_to_go_back_to(kind: Kind) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.begin("c", "one", fault=Fault("CreateEndpoint", kind, 1))
+        endpoint = await bench.settle()
+        assert endpoint.status is EndpointStatus.FAILED
+        assert endpoint.failure_reason
+        assert bench.fleets() == ()
+
+    on_a_bench(scenario)
+
+
+def test_after_a_rollback_that_failed_the_next_update_ends_the_mix() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.begin("c", "one")
+        await bench.settle()
+        bench.begin("d", "two", fault=Fault("UpdateEndpoint", Kind.UPDATE_ROLLBACK_FAILED, 1))
+        await bench.settle()
+        bench.begin("f", "broken")
+        assert (await bench.settle()).status is EndpointStatus.UPDATE_ROLLBACK_FAILED
+        assert len(bench.fleets()) == 2
+        bench.begin("c", "three")
+        assert (await bench.settle()).status is EndpointStatus.IN_SERVICE
+        assert bench.fleets() == (bench.launcher.started[2],)
+        await until(lambda: all(fleet.stopped for fleet in bench.launcher.started[:2]))
+
+    on_a_bench(scenario)
+
+
+def test_what_is_stuck_goes_on_once_the_fault_is_lifted() -> None:
+    async def scenario(bench: Bench) -> None:
+        fault = Fault("CreateEndpoint", Kind.STUCK, 1)
+        bench.begin("c", "one", fault=fault)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert bench.endpoint().status is EndpointStatus.CREATING
+        fault.lifted.set()
+        assert (await bench.settle()).status is EndpointStatus.IN_SERVICE
 
     on_a_bench(scenario)
 
@@ -166,7 +351,7 @@ def test_closing_gives_up_what_is_under_way_and_ends_every_fleet() -> None:
         await until(lambda: len(bench.launcher.started) == 2)
         await bench.engine.close()
         assert [fleet.stopped for fleet in bench.launcher.started] == [["dropped"], ["dropped"]]
-        assert bench.engine.fleets(PLACE) == ()
+        assert bench.fleets() == ()
 
     on_a_bench(scenario)
 

@@ -14,7 +14,8 @@ from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.exchange import MAX_BODY_BYTES, Answer, BrokenAnswerError, Headers
 from orchestrator.localcloud.fleet import Place
 from orchestrator.localcloud.runtime import Runtime
-from orchestrator.localcloud.world import Scope, Variant
+from orchestrator.localcloud.traffic import Share, Traffic
+from orchestrator.localcloud.world import Deployment, Scope, Variant
 
 PLACE = Place(Scope("123456789012", "eu-west-1"), "digits")
 
@@ -25,8 +26,11 @@ class FakeFleet:
 
     variant: Variant
     answer: Answer | BrokenAnswerError | None
+    answering: int = 0
+    asked: int = 0
 
     async def ask(self, headers: Headers, body: bytes) -> Answer:
+        self.asked += 1
         if self.answer is None:
             await asyncio.Event().wait()
         if not isinstance(self.answer, Answer):
@@ -41,17 +45,26 @@ def fleet(answer: Answer | BrokenAnswerError | None, name: str = "primary", weig
     return FakeFleet(Variant(name, {}, "ml.m5.large", 1, weight, 60.0), answer)
 
 
-def invoke(
-    *fleets: FakeFleet, body: bytes = b"", method: str = "POST", kind: str = "invocations"
-) -> Response:
+def invoke(*fleets: FakeFleet, body: bytes = b"", shadow: FakeFleet | None = None) -> Response:
     chunks = [body[start : start + 2**20] for start in range(0, len(body) or 1, 2**20)]
 
     async def receive() -> Message:
         return {"type": "http.request", "body": chunks.pop(0), "more_body": bool(chunks)}
 
-    connection = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": []}
-    runtime = Runtime(lambda _: fleets, lambda _: None, timeout_seconds=0.01)
-    return asyncio.run(runtime.invoke(PLACE, kind, Request(connection, receive)))
+    connection = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+    deployment = Deployment("c", tuple(each.variant for each in fleets), None, 0.0)
+    shares = tuple(Share(each, each.variant, deployment) for each in fleets)
+    shadows = (Share(shadow, shadow.variant, deployment),) if shadow else ()
+    traffic = Traffic(shares, shadows) if shares else None
+
+    async def asked() -> Response:
+        runtime = Runtime(lambda _: traffic, lambda _: None, timeout_seconds=0.01)
+        answer = await runtime.invoke(PLACE, Request(connection, receive))
+        await asyncio.sleep(0)
+        await runtime.close()
+        return answer
+
+    return asyncio.run(asked())
 
 
 def model_error(response: Response) -> dict[str, object]:
@@ -129,7 +142,30 @@ def test_a_body_of_25_megabytes_passes_and_one_more_byte_does_not() -> None:
     assert caught.value.status == 413
 
 
-def test_another_method_is_refused() -> None:
+def serverless(answering: int) -> FakeFleet:
+    limits = {"MemorySizeInMB": 1024, "MaxConcurrency": 2}
+    return FakeFleet(Variant("v", {}, "", 0, 1.0, 60.0, limits), Answer(200, (), b"ok"), answering)
+
+
+def test_a_serverless_variant_takes_so_many_requests_at_once() -> None:
+    assert invoke(serverless(1)).status_code == 200
     with pytest.raises(ApiError) as caught:
-        invoke(fleet(None), method="GET")
-    assert caught.value.status == 405
+        invoke(serverless(2))
+    assert (caught.value.code, caught.value.status) == ("ThrottlingException", 429)
+
+
+def test_a_serverless_variant_takes_4_megabytes() -> None:
+    assert invoke(serverless(0), body=bytes(4 * 2**20)).status_code == 200
+    with pytest.raises(ApiError) as caught:
+        invoke(serverless(0), body=bytes(4 * 2**20 + 1))
+    assert caught.value.status == 413
+
+
+@pytest.mark.parametrize(("weight", "least", "most"), [(1.0, 300, 300), (0.5, 100, 200), (0.0, 0, 0)])
+def test_a_shadow_gets_the_share_that_its_weight_is_of_what_it_shadows(
+    weight: float, least: int, most: int
+) -> None:
+    shadow = fleet(BrokenAnswerError("nobody hears it"), "shadow", weight)
+    answers = [invoke(fleet(Answer(200, (), b"ok")), shadow=shadow).status_code for _ in range(300)]
+    assert set(answers) == {200}
+    assert least <= shadow.asked <= most

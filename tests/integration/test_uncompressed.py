@@ -14,7 +14,9 @@ from orchestrator.adapters.sagemaker import SageMaker
 from orchestrator.adapters.store.s3 import S3Store
 from orchestrator.core.archive import MANIFEST
 from orchestrator.core.names import artifact_prefix
-from orchestrator.core.revision import Fleet, Source, make, tags_of
+from orchestrator.core.resources import Variant
+from orchestrator.core.revision import Source, make, tags_of
+from orchestrator.core.target import EndpointSpec
 from orchestrator.localcloud.defaults import ACCESS_KEY, REGION, SECRET_KEY
 from orchestrator.usecases.publish import publish as publish_build
 from tests.support.builds import build, spec
@@ -131,7 +133,13 @@ def test_a_build_is_published_served_and_after_a_change_of_its_code_sent_without
     first = build(answer=b"from a build")
     found = publish_build(spec(), first, tarball, store, SilentTransfer())
     source = Source(first.identity, found.url, "image", ROLE)
-    wanted = make("digits", source, Fleet("ml.m7i.large", 1), tags=(), golden=None)
+    wanted = make(
+        "digits",
+        source,
+        EndpointSpec(variants=(Variant("primary", "", "ml.m7i.large", 1),)),
+        tags=(),
+        golden=None,
+    )
     sagemaker.create_model(wanted.model)
     sagemaker.create_endpoint_config(wanted.config)
     sagemaker.create_endpoint("digits", wanted.name, tags_of("digits", ()))

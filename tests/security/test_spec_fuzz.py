@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.adapters import specfile
+from orchestrator.adapters.specendpoint import EndpointTable
+from orchestrator.adapters.specmoving import AutoscalingTable, RolloutTable
 from orchestrator.core.errors import SpecError
 from orchestrator.core.spec import Spec
 from tests.support.commands import SPEC
@@ -19,7 +21,13 @@ _WORDS = (
     "version name model path class format init_args license state_dict_key strip_prefix "
     "allow_code entrypoint task labels tokenizer features top_k schema input image dtype shape "
     "package include layout container profile golden cases atol policy end_of_patch defaults "
-    "endpoint instance_count env local tags"
+    "endpoint instance_count env local tags endpoints mode pools environment vpc subnets serverless capture "
+    "async output variants weight shadow rollout size_percent judge generate_alarms autoscaling min max "
+    "tracking steps schedules adjustments"
+)
+_TEXTS = (
+    "../x /etc/passwd src/net.py:Net custom audio 1 model.pt auto serverless async canary rolling s3://b/x "
+    "ml.m5.large"
 )
 KEYS = st.sampled_from(_WORDS.split()) | st.text(max_size=12)
 SCALARS = (
@@ -28,7 +36,7 @@ SCALARS = (
     | st.integers()
     | st.floats()
     | st.text(max_size=20)
-    | st.sampled_from(["../x", "/etc/passwd", "src/net.py:Net", "custom", "audio", "1", "model.pt", "auto"])
+    | st.sampled_from([*_TEXTS.split(), "rate(1 day)"])
 )
 VALUES = st.recursive(
     SCALARS,
@@ -58,6 +66,8 @@ def read(folder: Path, content: bytes, environment: str = "local") -> Spec | Non
     file.write_bytes(content)
     try:
         found = specfile.read(file, environment, flags={}, environ={})
+        for name in found.endpoints:
+            specfile.read(file, environment, flags={}, environ={}, endpoint=name)
     except SpecError:
         return None
     return found.spec
@@ -98,6 +108,27 @@ def test_a_table_of_any_content_in_a_sound_spec_is_read_or_refused(
     after = rest[rest.find("\n[") + 1 :] if "\n[" in rest else ""
     lines = (f"{toml(key)} = {toml(value)}" for key, value in content.items() if value is not None)
     text = "\n".join([before, f"[{table}]", *lines, after])
+    read(folder, text.encode("utf-8", "surrogatepass"))
+
+
+@SETTINGS
+@given(
+    layer=st.sampled_from(["defaults", "env.local", "endpoints.other"]),
+    table=st.sampled_from(["endpoint", "rollout", "autoscaling"]),
+    data=st.data(),
+)
+def test_settings_of_any_content_are_read_or_refused(
+    folder: Path, layer: str, table: str, data: st.DataObject
+) -> None:
+    fields = {
+        "endpoint": EndpointTable.model_fields,
+        "rollout": RolloutTable.model_fields,
+        "autoscaling": AutoscalingTable.model_fields,
+    }
+    known = st.sampled_from([field.alias or key for key, field in fields[table].items()])
+    content = data.draw(st.dictionaries(known, VALUES | st.just(value=False), max_size=4))
+    lines = (f"{toml(key)} = {toml(value)}" for key, value in content.items() if value is not None)
+    text = "\n".join(["version = 1\nname = 'x'\nmodel.path = 'x'", f"[{layer}.{table}]", *lines])
     read(folder, text.encode("utf-8", "surrogatepass"))
 
 

@@ -4,8 +4,9 @@ from orchestrator.core.golden import Case, Request, to_bytes
 from orchestrator.core.journal import DEPLOY, digest
 from orchestrator.core.names import artifact_key, golden_key
 from orchestrator.core.outcome import Expectation
-from orchestrator.core.resources import Endpoint, VariantStatus
-from orchestrator.core.revision import Fleet, Golden, Revision, Source, make
+from orchestrator.core.resources import Endpoint, Variant, VariantStatus
+from orchestrator.core.revision import Golden, Revision, Source, make
+from orchestrator.core.target import EndpointSpec
 from orchestrator.usecases.plan import Prepared, Wish, prepare
 from tests.support.fakes import FakeEdge
 
@@ -18,7 +19,8 @@ def revision(mark: str = "a", *, endpoint: str = "digits", count: int = 1, cases
     identity = mark * 64
     source = Source(identity, f"s3://bucket/{artifact_key(endpoint, identity)}", "image:1", ROLE)
     golden = Golden(golden_key(endpoint, digest(to_bytes((CASE,)))), 1e-4) if cases else None
-    return make(endpoint, source, Fleet("ml.m5.large", count), tags=(("team", "ml"),), golden=golden)
+    fleet = EndpointSpec(variants=(Variant("primary", "", "ml.m5.large", count),))
+    return make(endpoint, source, fleet, tags=(("team", "ml"),), golden=golden)
 
 
 def wish(wanted: Revision, *, keep: int = 5, reason: str = "") -> Wish:

@@ -5,7 +5,9 @@ import hashlib
 from orchestrator.core.archive import MANIFEST, Member
 from orchestrator.core.checkpoint import Format, Kind, Weights
 from orchestrator.core.manifest import File, manifest_of
-from orchestrator.core.spec import LOCAL, S3_PREFIX, ModelSpec, PackageSpec, Spec, Target
+from orchestrator.core.resources import Variant
+from orchestrator.core.spec import S3_PREFIX, ModelSpec, PackageSpec, Spec
+from orchestrator.core.target import LOCAL, EndpointSpec, Target
 from orchestrator.usecases.build import Build
 from tests.support.builders import ROLE
 
@@ -32,5 +34,6 @@ def build(*, predict: bytes = b"first", **more: bytes) -> Build:
 
 def spec(layout: str = S3_PREFIX) -> Spec:
     """Return the spec of the endpoint ``digits``."""
-    target = Target(LOCAL, "eu-west-1", "bucket", ROLE, "ml.m5.large", 1, 5, "profile")
+    fleet = EndpointSpec(variants=(Variant("primary", "", "ml.m5.large", 1),))
+    target = Target(LOCAL, "eu-west-1", "bucket", ROLE, fleet, 5, "profile")
     return Spec("digits", "/", ModelSpec("m", None), target, package=PackageSpec(layout=layout))

@@ -5,6 +5,7 @@ Use it from a fixture, and share one cloud in a module: it starts in about a sec
 
 import contextlib
 import io
+import json
 import os
 import shlex
 import signal
@@ -98,7 +99,19 @@ def local_cloud(state_dir: Path, container: Sequence[str] = ()) -> Iterator[Test
 
 def _furnish(cloud: TestCloud) -> None:
     cloud.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    cloud.client("iam").create_role(RoleName=ROLE.rpartition("/")[2], AssumeRolePolicyDocument="{}")
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sagemaker.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+    cloud.client("iam").create_role(
+        RoleName=ROLE.rpartition("/")[2], AssumeRolePolicyDocument=json.dumps(trust)
+    )
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:

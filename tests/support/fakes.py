@@ -1,23 +1,22 @@
 """The ports in memory. The contract tests hold them to what the real adapters do."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from orchestrator.core import journal
+from orchestrator.core import heads, journal
 from orchestrator.core.errors import CloudError, ConflictError, NotFoundError
 from orchestrator.core.golden import Request, Response
-from orchestrator.core.resources import (
-    Endpoint,
-    EndpointConfig,
-    EndpointStatus,
-    Model,
-    Pairs,
-    State,
-    VariantStatus,
-)
-from orchestrator.core.revision import ENDPOINT_TAG
+from orchestrator.core.live import Line, Pending, Position
+from orchestrator.core.ports import Watch
+from orchestrator.core.revision import Revision
+from orchestrator.core.rollout import Rollout
+from orchestrator.core.scaling import Scaling
+from orchestrator.core.shapes import Violation
 from orchestrator.core.steps import Step
 from orchestrator.usecases.edge import Edge, Patience
+from tests.support.fake_account import FakeAccount, FakeAlarms, FakeAutoscaling
+from tests.support.fake_sagemaker import FakeCloud
+from tests.support.locks import FakeProcesses, FakeSlot
 
 
 @dataclass
@@ -33,118 +32,13 @@ class FakeClock:
         self.moment += seconds
 
 
-@dataclass
-class FakeCloud:
-    """A SageMaker whose changes take ``takes_seconds``, and come out as ``outcomes`` says, in order.
+class FakeLimits:
+    """Takes everything."""
 
-    An outcome is the status to end in; ``"rolled-back"`` ends in service on the old endpoint config.
-    """
-
-    clock: FakeClock
-    takes_seconds: float = 30.0
-    outcomes: list[str] = field(default_factory=list)
-    models: dict[str, Model] = field(default_factory=dict)
-    configs: dict[str, EndpointConfig] = field(default_factory=dict)
-    endpoints: dict[str, Endpoint] = field(default_factory=dict)
-    calls: list[str] = field(default_factory=list)
-    refuse: Callable[[str], None] = lambda _: None
-    blind_after_update: bool = False
-    blind: bool = False
-    _ready: dict[str, tuple[float, Endpoint | None]] = field(default_factory=dict)
-
-    def identity(self) -> str:
-        return "arn:aws:sts::123456789012:assumed-role/release/ada"
-
-    def observe(self, endpoint: str) -> State:
-        return State(
-            models=frozenset(m for m in self.models.values() if dict(m.tags).get(ENDPOINT_TAG) == endpoint),
-            configs=frozenset(c for c in self.configs.values() if dict(c.tags).get(ENDPOINT_TAG) == endpoint),
-            endpoint=self.endpoint(endpoint),
-        )
-
-    def endpoint(self, name: str) -> Endpoint | None:
-        if self.blind:
-            raise CloudError("AWS could not be reached")
-        if name in self._ready and self.clock.now() >= self._ready[name][0]:
-            _, settled = self._ready.pop(name)
-            if settled is None:
-                del self.endpoints[name]
-            else:
-                self.endpoints[name] = settled
-        return self.endpoints.get(name)
-
-    def create_model(self, model: Model) -> None:
-        self._called(f"create-model {model.name}")
-        self.models.setdefault(model.name, model)
-
-    def create_endpoint_config(self, config: EndpointConfig) -> None:
-        self._called(f"create-endpoint-config {config.name}")
-        if missing := {variant.model for variant in config.variants} - set(self.models):
-            raise NotFoundError(f"there is no model '{min(missing)}'")
-        self.configs.setdefault(config.name, config)
-
-    def create_endpoint(self, name: str, config: str, tags: Pairs) -> None:
-        self._called(f"create-endpoint {name}")
-        if self.endpoint(name) is not None:
-            return
-        self._needs(config)
-        owned = dict(tags).get(ENDPOINT_TAG) == name
-        moving = Endpoint(name, config, EndpointStatus.CREATING, None, self.clock.now(), owned=owned)
-        outcome = EndpointStatus(self._next_outcome())
-        self._start(moving, replace(moving, status=outcome, variants=self._fleet(config)))
-
-    def update_endpoint(self, name: str, config: str) -> None:
-        self._called(f"update-endpoint {name} {config}")
-        self._needs(config)
-        endpoint = self.endpoint(name)
-        if endpoint is None or not endpoint.status.settled or endpoint.status is EndpointStatus.FAILED:
-            raise CloudError(f"updating endpoint '{name}' was refused")
-        moving = replace(
-            endpoint, status=EndpointStatus.UPDATING, pending=config, last_modified=self.clock.now()
-        )
-        outcome = self._next_outcome()
-        end = replace(moving, pending=None, last_modified=self.clock.now() + self.takes_seconds)
-        if outcome == "rolled-back":
-            self._start(moving, replace(end, status=EndpointStatus.IN_SERVICE))
-        else:
-            status = EndpointStatus(outcome)
-            self._start(moving, replace(end, status=status, config=config, variants=self._fleet(config)))
-        self.blind = self.blind_after_update
-
-    def delete_endpoint(self, name: str) -> None:
-        self._called(f"delete-endpoint {name}")
-        endpoint = self.endpoint(name)
-        if endpoint is not None and endpoint.status is not EndpointStatus.DELETING:
-            if not endpoint.status.settled:
-                raise CloudError(f"deleting endpoint '{name}' was refused")
-            self._start(replace(endpoint, status=EndpointStatus.DELETING), None)
-
-    def delete_endpoint_config(self, name: str) -> None:
-        self._called(f"delete-endpoint-config {name}")
-        self.configs.pop(name, None)
-
-    def delete_model(self, name: str) -> None:
-        self._called(f"delete-model {name}")
-        self.models.pop(name, None)
-
-    def _called(self, call: str) -> None:
-        self.calls.append(call)
-        self.refuse(call)
-
-    def _needs(self, config: str) -> None:
-        if config not in self.configs:
-            raise NotFoundError(f"there is no endpoint config '{config}'")
-
-    def _next_outcome(self) -> str:
-        return self.outcomes.pop(0) if self.outcomes else "InService"
-
-    def _fleet(self, config: str) -> tuple[VariantStatus, ...]:
-        variants = self.configs[config].variants
-        return tuple(VariantStatus(v.name, v.instance_count, v.instance_count) for v in variants)
-
-    def _start(self, moving: Endpoint, settled: Endpoint | None) -> None:
-        self.endpoints[moving.name] = moving
-        self._ready[moving.name] = (self.clock.now() + self.takes_seconds, settled)
+    def violations(
+        self, revision: Revision, rollout: Rollout, scalings: Sequence[Scaling]
+    ) -> tuple[Violation, ...]:
+        return ()
 
 
 @dataclass
@@ -193,10 +87,11 @@ class FakeStore:
 
 @dataclass
 class FakeJournal:
-    """A journal in a list, which several may share as they share a bucket."""
+    """A journal in a list, which several may share as they share a bucket; its head is in another."""
 
     endpoint: str
     shared: list[bytes] = field(default_factory=list)
+    heads: list[journal.Head] = field(default_factory=list)
     _head: tuple[int, str] | None = None
 
     def entries(self) -> tuple[journal.Entry, ...]:
@@ -213,7 +108,11 @@ class FakeJournal:
         entry = journal.Entry(number + 1, previous, at, by, kind, facts)
         self.shared.append(journal.encode(entry))
         self._head = (entry.number, journal.digest(self.shared[-1]))
+        self.heads.append(heads.advance(self.head() or heads.BEGINNING, entry, self.shared[-1]))
         return entry
+
+    def head(self) -> journal.Head | None:
+        return self.heads[-1] if self.heads else None
 
 
 @dataclass
@@ -222,12 +121,25 @@ class FakeRuntime:
 
     cloud: FakeCloud
     answer: Callable[[str, Request], Response]
+    answers: dict[str, Response] = field(default_factory=dict)
 
-    def invoke(self, endpoint: str, request: Request) -> Response:
+    def invoke(self, endpoint: str, request: Request, *, variant: str | None = None) -> Response:
         serving = self.cloud.endpoint(endpoint)
         if serving is None:
             raise NotFoundError(f"invoking endpoint '{endpoint}': there is no such thing")
         return self.answer(serving.config, request)
+
+    def invoke_stream(
+        self, endpoint: str, request: Request, *, variant: str | None = None
+    ) -> Iterator[bytes]:
+        yield self.invoke(endpoint, request, variant=variant).body
+
+    def invoke_async(self, endpoint: str, request: Request, input_url: str) -> Pending:
+        self.answers[input_url] = self.invoke(endpoint, request)
+        return Pending(endpoint, input_url)
+
+    def collect(self, pending: Pending) -> Response | None:
+        return self.answers.get(pending.output_url)
 
 
 @dataclass
@@ -241,6 +153,16 @@ class FakeLogs:
         if self.refusal is not None:
             raise self.refusal
         return tuple(line for at, line in self.lines if at >= moment)
+
+    def read(self, endpoint: str, position: Position) -> tuple[tuple[Line, ...], Position]:
+        found = [
+            (at, text)
+            for at, text in self.lines
+            if at >= position.moment and f"{at}-{text}" not in position.seen
+        ]
+        lines = tuple(Line(text, at, "primary/i-0", f"{at}-{text}") for at, text in found)
+        moment = max([position.moment, *(line.at for line in lines)])
+        return lines, Position(moment, position.seen | {line.id for line in lines})
 
 
 class FakeImages:
@@ -280,12 +202,14 @@ class SilentProgress:
     steps: list[Step] = field(default_factory=list)
     statuses: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    watches: list[Watch] = field(default_factory=list)
 
     def started(self, step: Step, number: int, total: int) -> None:
         self.steps.append(step)
 
-    def waiting(self, endpoint: str, status: str, elapsed_seconds: float) -> None:
-        self.statuses.append(status)
+    def waiting(self, watch: Watch) -> None:
+        self.statuses.append(watch.status)
+        self.watches.append(watch)
 
     def finished(self, step: Step) -> None:
         pass
@@ -303,6 +227,11 @@ class FakeEdge:
     store: FakeStore
     journal: FakeJournal
     logs: FakeLogs
+    autoscaling: FakeAutoscaling
+    alarms: FakeAlarms
+    account: FakeAccount
+    lock: FakeSlot
+    processes: FakeProcesses = field(default_factory=FakeProcesses)
     fingerprints: dict[str, str] = field(default_factory=dict)
     body: bytes = b'{"label": "7"}'
     refusal: CloudError | None = None
@@ -313,20 +242,39 @@ class FakeEdge:
         return Response(200, self.body, self.fingerprints.get(config))
 
     def edge(self) -> Edge:
-        runtime = FakeRuntime(self.cloud, self.answer)
         return Edge(
-            self.cloud,
-            self.store,
-            self.journal,
-            runtime,
-            self.logs,
-            FakeImages(),
-            self.clock,
-            Patience(5.0, 600.0),
+            cloud=self.cloud,
+            inventory=self.cloud,
+            limits=FakeLimits(),
+            account=self.account,
+            autoscaling=self.autoscaling,
+            alarms=self.alarms,
+            store=self.store,
+            journal=self.journal,
+            lock=self.lock,
+            runtime=FakeRuntime(self.cloud, self.answer),
+            logs=self.logs,
+            images=FakeImages(),
+            clock=self.clock,
+            patience=Patience(5.0, 600.0),
+            processes=self.processes,
         )
 
 
 def fake_edge(endpoint: str = "digits") -> FakeEdge:
     """Return a fresh outside world."""
     clock = FakeClock()
-    return FakeEdge(clock, FakeCloud(clock), FakeStore(), FakeJournal(endpoint), FakeLogs())
+    cloud = FakeCloud(clock)
+    alarms = FakeAlarms(cloud)
+    cloud.alarmed = alarms.firing
+    return FakeEdge(
+        clock=clock,
+        cloud=cloud,
+        store=FakeStore(),
+        journal=FakeJournal(endpoint),
+        logs=FakeLogs(),
+        autoscaling=FakeAutoscaling(cloud),
+        alarms=alarms,
+        account=FakeAccount(),
+        lock=FakeSlot(clock),
+    )

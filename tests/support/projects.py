@@ -6,7 +6,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from orchestrator.core.spec import EntryPointSpec, ModelSpec, PackageSpec, Reference, Spec, Target, TensorSpec
+from orchestrator.core.resources import Variant
+from orchestrator.core.spec import EntryPointSpec, ModelSpec, PackageSpec, Reference, Spec, TensorSpec
+from orchestrator.core.target import EndpointSpec, Target
 
 NET = '''
 import torch
@@ -28,8 +30,7 @@ TARGET = Target(
     region="eu-west-1",
     bucket="models",
     role="arn:aws:iam::123456789012:role/x",
-    instance_type="ml.m5.large",
-    instance_count=1,
+    endpoint=EndpointSpec(variants=(Variant("primary", "", "ml.m5.large", 1),)),
     keep_revisions=5,
     profile="pytorch-inference-2.6-cpu",
 )

@@ -9,15 +9,20 @@ from orchestrator.core.checkpoint import Format, Kind, Weights
 from orchestrator.core.errors import SpecError
 from orchestrator.core.policy import Finding, Level, Rule
 from orchestrator.core.requirements import Requirements, parse
-from orchestrator.core.spec import LOCAL, Target
+from orchestrator.core.resources import Variant
+from orchestrator.core.target import LOCAL, EndpointSpec, Target
+
+
+def fleet(instance_type: str) -> EndpointSpec:
+    return EndpointSpec(variants=(Variant("primary", "", instance_type, 1),))
+
 
 TARGET = Target(
     environment="prod",
     region="eu-west-1",
     bucket="b",
     role="r",
-    instance_type="ml.m5.large",
-    instance_count=1,
+    endpoint=fleet("ml.m5.large"),
     keep_revisions=5,
     profile=containers.DEFAULT_PROFILE,
 )
@@ -139,7 +144,7 @@ def test_the_oldest_and_the_newest_python_are_supported(python: str) -> None:
 def test_an_image_for_another_processor_is_refused_but_on_the_local_cloud(
     profile: str, instance_type: str, *, fits: bool
 ) -> None:
-    target = replace(TARGET, profile=profile, instance_type=instance_type)
+    target = replace(TARGET, profile=profile, endpoint=fleet(instance_type))
     expected = [] if fits else [(Rule.UNSUPPORTED, Level.REFUSE)]
     assert levels(found(target, profile=containers.find(profile))) == expected
     assert found(replace(target, environment=LOCAL), profile=containers.find(profile)) == ()
@@ -257,7 +262,7 @@ def test_credentials_are_refused_and_not_repeated() -> None:
 
 def test_every_finding_is_one_line_that_begins_as_a_sentence_does_not() -> None:
     everything = found(
-        replace(TARGET, instance_type="ml.c7g.large"),
+        replace(TARGET, endpoint=fleet("ml.c7g.large")),
         profile=replace(containers.find("ray-serve-1.4-cpu"), python="3.9", end_of_patch="2026-01"),
         weights=written("2.13.0", Kind.TORCHSCRIPT),
         requirements="-i https://a:b@x.org\ntorch==2.13.0\nsix",

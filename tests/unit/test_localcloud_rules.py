@@ -9,7 +9,7 @@ from orchestrator.localcloud import endpoints
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.operations import is_ours, perform
 from orchestrator.localcloud.validation import check, sagemaker
-from orchestrator.localcloud.world import Content, Scope, World
+from orchestrator.localcloud.world import Content, Scope, Stage, World
 
 SCOPE = Scope("123456789012", "eu-west-1")
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012"
@@ -269,71 +269,31 @@ def routing(kind: str, **policy: object) -> dict[str, object]:
     return {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": traffic, **policy}}
 
 
-@pytest.mark.parametrize(
-    ("policy", "named"),
-    [
-        (routing("CANARY"), "CANARY"),
-        (routing("LINEAR"), "LINEAR"),
-        (routing("ALL_AT_ONCE", MaximumExecutionTimeoutInSeconds=600), "MaximumExecutionTimeout"),
-        ({**routing("ALL_AT_ONCE"), "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "a"}]}}, "alarms"),
-        (
-            {
-                "RollingUpdatePolicy": {
-                    "MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 50},
-                    "WaitIntervalInSeconds": 0,
-                }
-            },
-            "RollingUpdatePolicy",
-        ),
-    ],
-)
-def test_a_rollout_we_do_not_do_is_refused_by_name(
-    serving: Account, policy: dict[str, object], named: str
-) -> None:
-    error = refusal(
-        serving, "UpdateEndpoint", EndpointName="e", EndpointConfigName="d", DeploymentConfig=policy
-    )
-    assert error.code == "UnsupportedOperation"
-    assert named in error.message
-    assert "nothing has changed" in error.message
-
-
-def test_all_at_once_is_shown_once_it_has_arrived_and_can_be_retained(serving: Account) -> None:
-    policy = routing("ALL_AT_ONCE", TerminationWaitInSeconds=4)
+def test_a_policy_is_shown_once_it_has_arrived_and_can_be_retained(serving: Account) -> None:
+    policy = routing("CANARY", TerminationWaitInSeconds=4)
     serving.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="d", DeploymentConfig=policy)
     assert "LastDeploymentConfig" not in serving.described()
     serving.arrive()
     assert serving.described()["LastDeploymentConfig"] == policy
-    assert endpoints.bake_seconds(policy) == 7.0
     serving.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="c", RetainDeploymentConfig=True)
     serving.arrive()
     assert serving.described()["LastDeploymentConfig"] == policy
 
 
-SERVERLESS = {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
 CAPTURE = {
     "EnableCapture": True,
     "InitialSamplingPercentage": 100,
     "DestinationS3Uri": "s3://b/p",
     "CaptureOptions": [{"CaptureMode": "Input"}],
 }
+EXPLAINER: dict[str, object] = {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {}}}}
 
 
 @pytest.mark.parametrize(
     ("config", "variant", "named"),
     [
-        (
-            {},
-            {"VariantName": "primary", "ModelName": "m", "ServerlessConfig": SERVERLESS},
-            "ServerlessConfig",
-        ),
         ({}, {"VariantName": "primary", "InstanceType": "ml.m5.large"}, "inference components"),
-        ({"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/p"}}}, VARIANT, "AsyncInference"),
-        (
-            {"ShadowProductionVariants": [{**VARIANT, "VariantName": "s"}]},
-            VARIANT,
-            "ShadowProductionVariants",
-        ),
+        ({"ExplainerConfig": EXPLAINER}, VARIANT, "ExplainerConfig"),
         ({"DataCaptureConfig": CAPTURE}, VARIANT, "DataCaptureConfig"),
         ({}, {**VARIANT, "ManagedInstanceScaling": {"Status": "ENABLED"}}, "ManagedInstanceScaling"),
     ],
@@ -400,16 +360,6 @@ def test_a_model_needs_exactly_one_way_to_say_what_it_runs_in(account: Account) 
     assert "Exactly one" in refusal(account, "CreateModel", ModelName="both", **both).message
 
 
-def test_weights_of_many_variants_are_refused_until_they_are_built(serving: Account) -> None:
-    error = refusal(
-        serving,
-        "UpdateEndpointWeightsAndCapacities",
-        EndpointName="e",
-        DesiredWeightsAndCapacities=[{"VariantName": "primary", "DesiredWeight": 0.0}],
-    )
-    assert error.code == "UnsupportedOperation"
-
-
 def test_tags_are_kept_by_key_and_die_with_their_resource(account: Account) -> None:
     tags = [{"Key": "team", "Value": "ml"}]
     account.call("CreateModel", ModelName="t", PrimaryContainer=CONTAINER, Tags=tags)
@@ -465,3 +415,175 @@ def test_every_member_of_create_comes_back_from_describe(account: Account) -> No
 def test_describe_has_a_member_for_all_that_create_takes(resource: str) -> None:
     made = set(sagemaker().operation_model(f"Create{resource}").input_shape.members) - {"Tags"}
     assert made <= set(sagemaker().operation_model(f"Describe{resource}").output_shape.members)
+
+
+def config(account: Account, name: str, *variants: dict[str, object], **members: object) -> None:
+    account.call(
+        "CreateEndpointConfig", EndpointConfigName=name, ProductionVariants=list(variants), **members
+    )
+
+
+def reshape(account: Account, *changes: dict[str, object]) -> None:
+    account.call(
+        "UpdateEndpointWeightsAndCapacities", EndpointName="e", DesiredWeightsAndCapacities=list(changes)
+    )
+
+
+@pytest.fixture
+def pair(account: Account) -> Account:
+    """An endpoint ``e`` that is InService with the variants ``a`` and ``b``."""
+    config(account, "pair", {**VARIANT, "VariantName": "a"}, {**VARIANT, "VariantName": "b"})
+    account.call("CreateEndpoint", EndpointName="e", EndpointConfigName="pair")
+    account.arrive()
+    return account
+
+
+def test_weights_and_counts_are_asked_for_and_then_there(pair: Account) -> None:
+    reshape(pair, {"VariantName": "a", "DesiredWeight": 0.0}, {"VariantName": "b", "DesiredInstanceCount": 5})
+    moving = pair.described()
+    assert moving["EndpointStatus"] == "Updating"
+    shown = [
+        (one["CurrentWeight"], one["DesiredWeight"], one["CurrentInstanceCount"], one["DesiredInstanceCount"])
+        for one in moving["ProductionVariants"]
+    ]
+    assert shown == [(1.0, 0.0, 2, 2), (1.0, 1.0, 2, 5)]
+    pair.world = endpoints.reshaped(pair.world, "e", pair.now + 1)
+    after = pair.described()
+    assert after["EndpointStatus"] == "InService"
+    # What was not asked for is as it was.
+    assert [one["CurrentWeight"] for one in after["ProductionVariants"]] == [0.0, 1.0]
+    assert [one["CurrentInstanceCount"] for one in after["ProductionVariants"]] == [2, 5]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([{"VariantName": "c", "DesiredWeight": 1.0}], 'Could not find variant "c"'),
+        ([{"VariantName": "a", "DesiredWeight": 1.0}] * 2, "must be unique"),
+        ([{"VariantName": name, "DesiredInstanceCount": 3} for name in "ab"], "only one variant"),
+        ([{"VariantName": "a", "DesiredInstanceCount": 0}], "DesiredInstanceCount 0 is not valid"),
+        ([{"VariantName": "a", "ServerlessUpdateConfig": {"MaxConcurrency": 2}}], "ServerlessUpdateConfig"),
+    ],
+)
+def test_a_change_of_weights_that_cannot_be_is_refused(
+    pair: Account, changes: list[dict[str, object]], words: str
+) -> None:
+    error = refusal(
+        pair, "UpdateEndpointWeightsAndCapacities", EndpointName="e", DesiredWeightsAndCapacities=changes
+    )
+    assert words in error.message
+
+
+def test_counts_that_were_scaled_are_retained_by_an_update(pair: Account) -> None:
+    reshape(pair, {"VariantName": "a", "DesiredInstanceCount": 7})
+    pair.world = endpoints.reshaped(pair.world, "e", pair.now + 1)
+    config(pair, "next", {**VARIANT, "VariantName": "a"}, {**VARIANT, "VariantName": "b"})
+    pair.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="next", RetainAllVariantProperties=True)
+    pair.arrive()
+    assert [one["CurrentInstanceCount"] for one in pair.described()["ProductionVariants"]] == [7, 2]
+
+
+def test_the_size_of_a_step_is_judged_by_the_retained_count(serving: Account) -> None:
+    config(serving, "one", {**VARIANT, "InitialInstanceCount": 1})
+    request = {"EndpointName": "e", "EndpointConfigName": "one", "DeploymentConfig": routing("CANARY")}
+    assert "50%" in refusal(serving, "UpdateEndpoint", **request).message
+    serving.call("UpdateEndpoint", RetainAllVariantProperties=True, **request)
+
+
+SERVERLESS: dict[str, object] = {
+    "VariantName": "primary",
+    "ModelName": "m",
+    "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5},
+}
+
+
+def test_instances_may_follow_serverless_and_never_the_other_way(account: Account) -> None:
+    config(account, "less", SERVERLESS)
+    account.call("CreateEndpoint", EndpointName="e", EndpointConfigName="less")
+    account.arrive()
+    account.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="c")
+    account.arrive()
+    error = refusal(account, "UpdateEndpoint", EndpointName="e", EndpointConfigName="less")
+    assert "can not be updated to a serverless endpoint" in error.message
+
+
+@pytest.mark.parametrize(
+    ("model", "variants", "members", "words"),
+    [
+        ({"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["s-1"]}}, [SERVERLESS], {}, "VpcConfig"),
+        ({"EnableNetworkIsolation": True}, [SERVERLESS], {}, "EnableNetworkIsolation"),
+        ({}, [SERVERLESS, {**VARIANT, "VariantName": "b"}], {}, "must be the only variant"),
+        ({}, [{**SERVERLESS, "InstanceType": "ml.m5.large"}], {}, "must not specify instances"),
+        ({}, [SERVERLESS], {"AsyncInferenceConfig": {"OutputConfig": {}}}, "AsyncInferenceConfig"),
+        (
+            {},
+            [
+                {
+                    **SERVERLESS,
+                    "ServerlessConfig": {
+                        "MemorySizeInMB": 2048,
+                        "MaxConcurrency": 5,
+                        "ProvisionedConcurrency": 6,
+                    },
+                }
+            ],
+            {},
+            "ProvisionedConcurrency",
+        ),
+    ],
+)
+def test_what_serverless_excludes_is_refused(
+    account: Account,
+    model: dict[str, object],
+    variants: list[dict[str, object]],
+    members: dict[str, object],
+    words: str,
+) -> None:
+    account.call("CreateModel", ModelName="s", PrimaryContainer=CONTAINER, **model)
+    config(account, "s", *({**variant, "ModelName": "s"} for variant in variants), **members)
+    error = refusal(account, "CreateEndpoint", EndpointName="e", EndpointConfigName="s")
+    assert error.code == "ValidationException"
+    assert words in error.message
+
+
+def test_an_endpoint_stays_asynchronous(account: Account) -> None:
+    output = {"OutputConfig": {"S3OutputPath": "s3://b/out"}}
+    config(account, "queue", VARIANT, AsyncInferenceConfig=output)
+    account.call("CreateEndpoint", EndpointName="e", EndpointConfigName="queue")
+    account.arrive()
+    assert account.described()["AsyncInferenceConfig"] == output
+    error = refusal(account, "UpdateEndpoint", EndpointName="e", EndpointConfigName="c")
+    assert error.message == "The AsyncInferenceConfig parameter cannot be removed from this endpoint."
+
+
+def test_a_variant_may_have_pools_of_instances_in_place_of_one_type(account: Account) -> None:
+    pools = [{"InstanceType": "ml.g5.xlarge", "Priority": 2}, {"InstanceType": "ml.g6.xlarge", "Priority": 1}]
+    pooled = {name: value for name, value in VARIANT.items() if name != "InstanceType"}
+    config(account, "pools", {**pooled, "InstancePools": pools})
+    account.call("CreateEndpoint", EndpointName="e", EndpointConfigName="pools")
+    assert account.described()["PendingDeploymentSummary"]["ProductionVariants"][0]["InstanceType"] == (
+        "ml.g6.xlarge"
+    )
+    config(account, "two-ways", {**VARIANT, "InstancePools": pools})
+    error = refusal(account, "CreateEndpoint", EndpointName="f", EndpointConfigName="two-ways")
+    assert "either InstanceType or InstancePools" in error.message
+
+
+def test_one_shadow_goes_with_one_variant(account: Account) -> None:
+    shadow = {**VARIANT, "VariantName": "shadow"}
+    pair = ({**VARIANT, "VariantName": "a"}, {**VARIANT, "VariantName": "b"})
+    config(account, "many", *pair, ShadowProductionVariants=[shadow])
+    error = refusal(account, "CreateEndpoint", EndpointName="e", EndpointConfigName="many")
+    assert "Exactly one production variant and one shadow variant" in error.message
+
+
+def test_a_stage_is_shown_with_the_traffic_and_the_instances_that_are_there(serving: Account) -> None:
+    serving.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
+    stages = {"primary": Stage("Baking", "Baking for 5 seconds.", 1, 0.5)}
+    serving.world = endpoints.staged(serving.world, "e", stages, 2000.0)
+    (variant,) = serving.described()["PendingDeploymentSummary"]["ProductionVariants"]
+    assert variant["VariantStatus"] == [
+        {"Status": "Baking", "StatusMessage": "Baking for 5 seconds.", "StartTime": 2000.0}
+    ]
+    assert (variant["CurrentWeight"], variant["DesiredWeight"]) == (0.5, 1.0)
+    assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (1, 2)

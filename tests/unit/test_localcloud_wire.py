@@ -122,20 +122,22 @@ def test_the_state_folder_follows_the_environment(environ: dict[str, str], expec
 
 def test_invocations_amount_to_what_sagemaker_counts() -> None:
     place = Place(Scope("123456789012", "eu-west-1"), "e")
-    group = [Invocation(place, "v", status, 7, 5.0) for status in (200, 200, 404, 503, 0)]
+    group = [Invocation(place, "v", "c", status, 7, 5.0) for status in (200, 200, 404, 503, 0)]
     found = {
-        one["MetricName"]: dict(zip(one["Values"], one["Counts"], strict=True)) for one in measurements(group)
+        (one["MetricName"], len(one["Dimensions"])): dict(zip(one["Values"], one["Counts"], strict=True))
+        for one in measurements(group)
     }
-    assert found == {
-        "Invocations": {1.0: 5.0},
-        "Invocation4XXErrors": {0.0: 4.0, 1.0: 1.0},
-        "Invocation5XXErrors": {0.0: 3.0, 1.0: 2.0},
-        "ModelLatency": {7.0: 5.0},
-    }
+    # Once by endpoint and variant, and once by the endpoint config as well.
+    for dimensions in (2, 3):
+        assert found.pop(("Invocations", dimensions)) == {1.0: 5.0}
+        assert found.pop(("Invocation4XXErrors", dimensions)) == {0.0: 4.0, 1.0: 1.0}
+        assert found.pop(("Invocation5XXErrors", dimensions)) == {0.0: 3.0, 1.0: 2.0}
+        assert found.pop(("ModelLatency", dimensions)) == {7.0: 5.0}
+    assert found == {}
 
 
 def test_many_different_latencies_are_sent_150_at_a_time() -> None:
     place = Place(Scope("123456789012", "eu-west-1"), "e")
-    group = [Invocation(place, "v", 200, latency, 5.0) for latency in range(301)]
+    group = [Invocation(place, "v", "c", 200, latency, 5.0) for latency in range(301)]
     sizes = [len(one["Values"]) for one in measurements(group) if one["MetricName"] == "ModelLatency"]
-    assert sizes == [150, 150, 1]
+    assert sizes == [150, 150, 1] * 2

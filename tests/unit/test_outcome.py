@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.core.clouds import Capacity
 from orchestrator.core.outcome import (
     STALE_READ_SECONDS,
     Answer,
     Arrived,
     Deployed,
+    Mixed,
     Moving,
     NotVerified,
     RolledBack,
@@ -33,7 +35,7 @@ def verdict(found: Endpoint | None, *, elapsed: float = 5.0, moved: bool = True)
 
 
 def test_the_whole_predicate_is_success() -> None:
-    assert verdict(endpoint()) == Deployed(1)
+    assert verdict(endpoint()) == Deployed(1, recognised=True)
 
 
 def test_before_the_golden_cases_were_asked_it_has_only_arrived() -> None:
@@ -45,6 +47,8 @@ def test_before_the_golden_cases_were_asked_it_has_only_arrived() -> None:
     [
         (endpoint(status=EndpointStatus.UPDATING), Moving(EndpointStatus.UPDATING)),
         (endpoint(status=EndpointStatus.FAILED), Unhealthy(EndpointStatus.FAILED, "")),
+        (endpoint(status=EndpointStatus.OUT_OF_SERVICE), Unhealthy(EndpointStatus.OUT_OF_SERVICE, "")),
+        (endpoint(status=EndpointStatus.UPDATE_ROLLBACK_FAILED, failure_reason="no"), Mixed("no")),
         (endpoint(config="digits-old"), RolledBack("")),
         (endpoint(config="digits-third"), Superseded("digits-third")),
         (endpoint(pending="digits-new"), Moving(EndpointStatus.IN_SERVICE)),
@@ -93,9 +97,39 @@ def test_a_new_endpoint_may_be_invisible_for_a_while() -> None:
 
 def test_a_new_endpoint_needs_no_time_stamp_to_compare_with() -> None:
     fresh = expectation(previous=None, modified_before=0.0)
-    assert judge(fresh, seen(endpoint(last_modified=0.0)), []) == Deployed(0)
+    assert judge(fresh, seen(endpoint(last_modified=0.0)), []) == Deployed(0, recognised=False)
 
 
 def test_sagemakers_reason_is_handed_on() -> None:
     failed = endpoint(status=EndpointStatus.FAILED, failure_reason="CapacityError: ...")
     assert verdict(failed) == Unhealthy(EndpointStatus.FAILED, "CapacityError: ...")
+
+
+def test_an_endpoint_that_cannot_show_a_fingerprint_is_not_recognised() -> None:
+    blind = expectation(fingerprint="")
+    assert judge(blind, seen(endpoint()), [Answer("seven", None)]) == Deployed(1, recognised=False)
+    wrong = Answer("seven", None, "body is 1, not 7")
+    assert judge(blind, seen(endpoint()), [wrong]) == NotVerified("seven", "body is 1, not 7")
+
+
+def test_answers_that_may_be_anybodys_recognise_nobody() -> None:
+    error = Answer("empty", None, is_error=True)
+    assert judge(expectation(), seen(endpoint()), [error]) == Deployed(0, recognised=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (Capacity("primary", 1.0), Arrived()),
+        (Capacity("primary", 1.0, 1), Arrived()),
+        (Capacity("primary", 0.5), RolledBack("")),
+        (Capacity("primary", 1.0, 2), RolledBack("")),
+    ],
+)
+def test_a_variant_that_is_not_asked_to_be_what_was_asked_for_went_back(
+    asked: Capacity, expected: Verdict
+) -> None:
+    resized = expectation(config="digits-new", previous="digits-new", capacities=(asked,))
+    assert judge(resized, seen(endpoint())) == expected
+    before = seen(endpoint(last_modified=100.0), moved=False)
+    assert judge(resized, before) == Moving(EndpointStatus.IN_SERVICE)

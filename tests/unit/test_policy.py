@@ -4,13 +4,16 @@ from typing import get_args
 
 import pytest
 
-from orchestrator.adapters import spectables
+from orchestrator.adapters import spectables, spectypes
 from orchestrator.core import policy
 from orchestrator.core.errors import RefusedError
 from orchestrator.core.policy import Finding, Level, Rule
-from orchestrator.core.spec import PolicySpec, Target
+from orchestrator.core.resources import Variant
+from orchestrator.core.spec import PolicySpec
+from orchestrator.core.target import EndpointSpec, Target
 
-TARGET = Target("prod", "eu-west-1", "b", "r", "ml.m5.large", 1, 5, "pytorch-inference-2.6-cpu")
+FLEET = EndpointSpec(variants=(Variant("primary", "", "ml.m5.large", 1),))
+TARGET = Target("prod", "eu-west-1", "b", "r", FLEET, 5, "pytorch-inference-2.6-cpu")
 
 
 def finding(rule: Rule = Rule.NEWER_TORCH, level: Level = Level.WARN, text: str = "too new") -> Finding:
@@ -26,7 +29,7 @@ def test_the_rules_that_can_be_set_are_the_keys_of_the_spec() -> None:
 
 
 def test_the_levels_that_can_be_set_are_known() -> None:
-    assert {Level(level) for level in get_args(spectables.Level)} == set(Level) - {Level.NOTE}
+    assert {Level(level) for level in get_args(spectypes.Level)} == set(Level) - {Level.NOTE}
 
 
 def test_a_finding_has_its_own_level_where_the_spec_says_nothing() -> None:
@@ -76,7 +79,7 @@ def test_a_refusal_says_every_reason_what_to_do_and_how_to_let_it_pass() -> None
 
 
 def test_a_refusal_names_the_image_where_that_is_the_container() -> None:
-    own = Target("prod", None, None, None, "ml.m5.large", 1, 5, "x", image="1.dkr.ecr.r.amazonaws.com/x:1")
+    own = Target("prod", None, None, None, FLEET, 5, "x", image="1.dkr.ecr.r.amazonaws.com/x:1")
     error = policy.refused([finding(Rule.SECRETS)], own)
     assert str(error) == "the project does not fit image '1.dkr.ecr.r.amazonaws.com/x:1'"
     assert error.hint == "wait"

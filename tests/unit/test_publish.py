@@ -12,8 +12,10 @@ from orchestrator.core.archive import MANIFEST, Member
 from orchestrator.core.errors import ArtifactError, RefusedError
 from orchestrator.core.manifest import Contents, File
 from orchestrator.core.names import artifact_key, artifact_prefix
-from orchestrator.core.revision import Fleet, Source, make
+from orchestrator.core.resources import Variant
+from orchestrator.core.revision import Source, make
 from orchestrator.core.spec import S3_PREFIX
+from orchestrator.core.target import EndpointSpec
 from orchestrator.usecases.build import Build
 from orchestrator.usecases.deploy import deploy
 from orchestrator.usecases.plan import prepare
@@ -208,7 +210,13 @@ def test_a_revision_comes_back_only_if_its_whole_artifact_is_there(layout: str) 
         made = build(predict=content)
         found = publish(spec(layout), made, PlainArchives(), world.store, SilentTransfer())
         source = Source(made.identity, found.url, "image", ROLE)
-        wanted = make("digits", source, Fleet("ml.m5.large", 1), tags=(), golden=None)
+        wanted = make(
+            "digits",
+            source,
+            EndpointSpec(variants=(Variant("primary", "", "ml.m5.large", 1),)),
+            tags=(),
+            golden=None,
+        )
         world.fingerprints[wanted.name] = wanted.fingerprint
         deploy(prepare(wish(wanted), world.edge()), world.edge(), SilentProgress())
         revisions.append(wanted)

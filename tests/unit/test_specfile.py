@@ -48,10 +48,11 @@ def read(
     environment: str = "local",
     flags: dict[str, str] | None = None,
     environ: dict[str, str] | None = None,
+    endpoint: str | None = None,
 ) -> specfile.Resolved:
     path = folder / "orchestrator.toml"
     path.write_text(text, "utf-8")
-    return specfile.read(path, environment, flags=flags or {}, environ=environ or {})
+    return specfile.read(path, environment, flags=flags or {}, environ=environ or {}, endpoint=endpoint)
 
 
 def origin(resolved: specfile.Resolved, key: str) -> tuple[object, str]:
@@ -66,7 +67,8 @@ def test_a_spec_becomes_values(tmp_path: Path) -> None:
     assert spec.model.class_.module == "src.net"
     assert spec.model.init_args == (("hidden", 128),)
     assert spec.entrypoint.inputs == (("image", TensorSpec("float32", (1, 28, 28))),)
-    assert spec.target.instance_count == 2
+    assert spec.name == "digits"
+    assert [variant.instance_count for variant in spec.target.endpoint.variants] == [2]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,8 @@ def test_an_environments_tags_are_added_to_the_defaults_and_beat_them(tmp_path: 
 
 def test_a_number_in_a_variable_becomes_a_number(tmp_path: Path) -> None:
     environ = {"ORCHESTRATOR_ENDPOINT_INSTANCE_COUNT": "3"}
-    assert read(tmp_path, environ=environ).spec.target.instance_count == 3
+    (variant,) = read(tmp_path, environ=environ).spec.target.endpoint.variants
+    assert variant.instance_count == 3
 
 
 @pytest.mark.parametrize(
@@ -144,12 +147,14 @@ def test_an_unknown_key_names_the_nearest_known_one(
         ("src/net.py:Net", "../net.py:Net", "'model.class' cannot be"),
         ("arn:aws:iam::222222222222:role/x", "admin", "role_arn' cannot be 'admin': it should match"),
         ('task = "image-classification"', 'task = "image"', "'entrypoint.task' cannot be 'image'"),
-        ("[defaults.endpoint]", "[defaults.autoscaling]\nmin = 2\n[defaults.endpoint]", "autoscaling is not"),
         (
             "[defaults.endpoint]",
-            '[defaults.rollout]\ntype = "canary"\n[defaults.endpoint]',
-            "'defaults.rollout.type' cannot be 'canary'",
+            '[defaults.rollout]\ntype = "blue"\n[defaults.endpoint]',
+            "'defaults.rollout.type' cannot be 'blue'",
         ),
+        ("hidden = 128", f"hidden = {'1' * 5000}", "cannot be read"),
+        ('team = "ml"', '"orchestrator:endpoint" = "x"', "'orchestrator:endpoint' is not yours to set"),
+        ('team = "ml"', '"AWS:x" = "x"', "'AWS:x' is not yours to set"),
         ("version = 1", "version = ", "cannot be read"),
     ],
 )
@@ -172,6 +177,37 @@ def test_an_option_of_another_task_is_told_without_the_rest_of_the_table(tmp_pat
     assert "entrypoint.task" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('team = "ml"', '"\\u001b[31m" = "ml"'),
+        ('team = "ml"', 'team = "m\\nl"'),
+        ('team = "ml"', '"aws:\\u001b[31m" = "ml"'),
+        ("instance_count = 2", '"\\u001b[31m" = 2'),
+        ("instance_count = 2", f'"{"x" * 10_000}" = 2'),
+        ("instance_count = 2", 'kms_key = "\\u001b[31m"'),
+        ("instance_count = 2", 'ami = "a\\nb"'),
+        ("instance_count = 2", 'environment = { "\\u001b[31m" = "x" }'),
+        ("[env.prod]", '[env."\\u001b[31m"]\nregion = "x"\n[env.prod]'),
+        ("[env.prod]", '[endpoints."a\\nb"]\nregion = "x"\n[env.prod]'),
+        ('region = "eu-west-1"', f'region = "{"x" * 10_000}\\n"'),
+    ],
+)
+def test_no_text_of_the_file_reaches_the_terminal_as_it_is(tmp_path: Path, old: str, new: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        read(tmp_path, SPEC.replace(old, new, 1))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400
+    assert all(fact.isprintable() for _, fact in caught.value.details)
+
+
+def test_a_name_from_the_command_line_is_shown_without_control_characters(tmp_path: Path) -> None:
+    for environment, endpoint in (("\x1b[31m", None), ("local", "a\nb")):
+        with pytest.raises(SpecError) as caught:
+            read(tmp_path, environment=environment, endpoint=endpoint)
+        assert f"{caught.value}{caught.value.hint}".isprintable()
+
+
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=str(tmp_path)):
         specfile.read(tmp_path / "none.toml", "local", flags={}, environ={})
@@ -180,7 +216,7 @@ def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path) -> None:
 def test_an_unknown_environment_names_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="no environment 'prd'") as caught:
         read(tmp_path, environment="prd")
-    assert dict(caught.value.details)["known"] == "local, prod"
+    assert dict(caught.value.details) == {"meant": "'prod'", "known": "local, prod"}
 
 
 def test_an_unknown_container_profile_names_those_there_are(tmp_path: Path) -> None:

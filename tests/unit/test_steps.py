@@ -2,24 +2,35 @@
 
 import pytest
 
+from orchestrator.core.alarms import Alarm
+from orchestrator.core.clouds import Capacity
 from orchestrator.core.errors import MissingExtraError, SpecError
 from orchestrator.core.revision import from_record, to_record
+from orchestrator.core.rollout import Kind, Rollout, Size, Unit
+from orchestrator.core.scaling import Scaling
 from orchestrator.core.spec import Reference
 from orchestrator.core.steps import (
     AwaitEndpoint,
     CreateEndpoint,
     CreateEndpointConfig,
     CreateModel,
+    DeleteAlarms,
     DeleteEndpoint,
     DeleteEndpointConfig,
     DeleteModel,
+    PutAlarm,
+    PutScaling,
+    RemoveScaling,
+    SetCapacities,
     Step,
+    SuspendScaling,
     UpdateEndpoint,
     describe,
 )
 from tests.support.builders import revision
 
 MADE = revision("a")
+SCALING = Scaling("primary", 1, 4)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +40,30 @@ MADE = revision("a")
         (CreateEndpointConfig(MADE.config), f"+ endpoint config {MADE.name}"),
         (CreateEndpoint("digits", "new"), "+ endpoint digits: new"),
         (UpdateEndpoint("digits", "new", "old"), "~ endpoint digits: old -> new"),
+        (
+            UpdateEndpoint("digits", "new", "old", Rollout(Kind.CANARY, Size(10)), retain=True),
+            "~ endpoint digits: old -> new, canary 10 %, counts kept",
+        ),
+        (
+            UpdateEndpoint("digits", "new", "old", Rollout(Kind.ROLLING, Size(2, Unit.INSTANCES))),
+            "~ endpoint digits: old -> new, rolling 2 instances",
+        ),
+        (
+            UpdateEndpoint("digits", "new", "old", Rollout(final_bake_seconds=60)),
+            "~ endpoint digits: old -> new, all-at-once",
+        ),
+        (
+            SetCapacities("digits", (Capacity("a", 0.5), Capacity("b", 1.0, 2))),
+            "~ capacity of digits: a weight 0.5, b weight 1, 2 instances",
+        ),
+        (PutAlarm(Alarm("digits-old-5xx")), "+ alarm digits-old-5xx"),
+        (DeleteAlarms(("one", "two")), "- alarms one, two"),
+        (
+            SuspendScaling("digits", SCALING),
+            "! scale-in of digits/primary: suspended for the time of the update",
+        ),
+        (PutScaling("digits", SCALING), "+ autoscaling of digits/primary: 1 to 4"),
+        (RemoveScaling("digits", "primary", SCALING.dimension), "- autoscaling of digits/primary"),
         (AwaitEndpoint("digits", "new", "old"), "… endpoint digits: old -> new, already under way"),
         (DeleteEndpoint("digits"), "- endpoint digits"),
         (DeleteEndpointConfig("old"), "- endpoint config old"),

@@ -51,6 +51,11 @@ class S3Store:
         self._bucket = Bucket(clients, bucket, kms_key=kms_key, owner=owner)
         self._sizes = sizes
 
+    @property
+    def bucket(self) -> Bucket:
+        """The bucket itself."""
+        return self._bucket
+
     def url(self, key: str) -> str:
         """Return the address of ``key``."""
         return self._bucket.url(key)

@@ -1,17 +1,21 @@
 """The composition root: which adapter stands behind which port. The only module that imports adapters."""
 
+import functools
 import os
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.options import Options
 from orchestrator.core import golden
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.golden import Case
-from orchestrator.core.spec import Spec, Target
+from orchestrator.core.names import lock_key
+from orchestrator.core.spec import Spec
+from orchestrator.core.target import Target
 from orchestrator.localcloud import defaults, lifecycle
+from orchestrator.selection import Manner, Selection
 from orchestrator.usecases.edge import Edge, Patience
 from orchestrator.usecases.plan import needed
 
@@ -19,32 +23,43 @@ if TYPE_CHECKING:
     from orchestrator.adapters.aws import Address, Clients
     from orchestrator.adapters.specfile import Resolved
     from orchestrator.core.checkpoint import Checkpoint
+    from orchestrator.core.clouds import Account
     from orchestrator.core.ports import Load
     from orchestrator.usecases.build import Build, Packaging
     from orchestrator.usecases.inspect import InspectedArchive
     from orchestrator.usecases.verify import Verified
 
 _LOCAL_INTERVAL_SECONDS = 0.25
+_MAX_FILE_BYTES = 64 * 1024 * 1024
+_CONNECTING = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A spec and the outside world of its environment."""
-
-    spec: Spec
-    edge: Edge
-
-
-def resolve(options: Options) -> "Resolved":
-    """Read the spec for the environment that was asked for.
+def resolve(selection: Selection) -> "Resolved":
+    """Read the spec for the environment and the endpoint that were asked for.
 
     Raises:
         SpecError: If the spec is wrong.
     """
     from orchestrator.adapters import specfile
 
-    flags = {} if options.region is None else {"region": options.region}
-    return specfile.read(Path(options.config), options.env, flags=flags, environ=os.environ)
+    return specfile.read(
+        Path(selection.path),
+        selection.env,
+        endpoint=selection.endpoint,
+        flags=dict(selection.settings),
+        environ=os.environ,
+    )
+
+
+def endpoints(selection: Selection) -> tuple[str, ...]:
+    """Return the names of all endpoints of the spec, in the order of its tables.
+
+    Raises:
+        SpecError: If the spec is wrong.
+    """
+    from orchestrator.adapters import specfile
+
+    return specfile.known_endpoints(Path(selection.path))
 
 
 def spec_schema() -> str:
@@ -52,6 +67,35 @@ def spec_schema() -> str:
     from orchestrator.adapters import specfile
 
     return specfile.schema_text()
+
+
+def commit(root: str) -> str:
+    """Return the commit that the folder is at, marked if files differ from it; empty if nobody can tell."""
+    from orchestrator.adapters import commits
+
+    return commits.describe(root, os.environ)
+
+
+def read_file(path: str) -> bytes:
+    """Return what is in a file that was named on the command line.
+
+    Raises:
+        OrchestratorError: If it cannot be read, or is too large to be one of ours.
+    """
+    from orchestrator.adapters import files
+
+    return files.read(path, _MAX_FILE_BYTES)
+
+
+def write_file(path: str, content: bytes) -> None:
+    """Write a file that was named on the command line, whole or not at all.
+
+    Raises:
+        OrchestratorError: If it cannot be written.
+    """
+    from orchestrator.adapters import files
+
+    files.write(path, content)
 
 
 def packaging() -> "Packaging":
@@ -125,62 +169,70 @@ def extract(archive: str, into: str) -> None:
     tarball.extract(archive, into)
 
 
-def download(options: Options, url: str, into: str) -> None:
+def download(selection: Selection, url: str, into: str) -> None:
     """Fetch an artifact from the environment's S3, and unpack it to the new folder ``into``.
 
     Raises:
         NotFoundError: If nothing is there.
         ArtifactError: If it is damaged, or a name in it breaks a rule.
     """
-    from orchestrator.adapters import artifacts, aws
+    from orchestrator.adapters import artifacts
 
-    spec = resolve(options).spec
+    spec = resolve(selection).spec
     is_ours = not spec.target.is_local and url.startswith(f"s3://{spec.target.bucket}/")
-    clients = aws.clients(_address(spec, options, start_local=False))
-    artifacts.fetch(clients, url, into, owner=spec.target.bucket_owner if is_ours else None)
+    found = _clients(_address(spec.target, selection.profile, start_local=False))
+    artifacts.fetch(found, url, into, owner=spec.target.bucket_owner if is_ours else None)
 
 
-def open_project(
-    options: Options,
-    *,
-    endpoint: str | None = None,
-    start_local: bool = False,
-    deadline_seconds: float = 3600.0,
-) -> Project:
-    """Read the spec and connect to its environment.
+def connect(
+    spec: Spec, endpoint: str, profile: str | None = None, manner: Manner | None = None
+) -> tuple[Spec, Edge]:
+    """Connect to the spec's environment; the spec comes back with what the local cloud gives to it.
 
     Args:
-        options: What was asked for.
-        endpoint: Whose journal to open, if not the project's own.
-        start_local: Whether to start the local cloud if it is not running.
-        deadline_seconds: How long a change may take before we stop watching it.
+        spec: The project.
+        endpoint: Whose journal and lock to open.
+        profile: Of the AWS configuration.
+        manner: How.
 
     Raises:
-        SpecError: If the spec is wrong, or lacks a setting the environment needs.
+        SpecError: If the spec lacks a setting the environment needs.
         DeniedError: If there are no credentials.
         OrchestratorError: If the local cloud is needed and not running.
     """
-    spec = resolve(options).spec
-    bucket = needed(spec.target.bucket, "bucket", spec)
-    from orchestrator.adapters import aws
-
-    clients = aws.clients(_address(spec, options, start_local=start_local))
+    manner = manner or Manner()
+    needed(spec.target.bucket, "bucket", spec)
+    # Of the many endpoints of one spec, the first to come logs in for all of the same account and region.
+    with _CONNECTING:
+        clients = _clients(_address(spec.target, profile, start_local=manner.start_local))
     if spec.target.is_local:
         spec = _furnished(spec, clients)
-    interval = _LOCAL_INTERVAL_SECONDS if spec.target.is_local else Patience().interval_seconds
-    patience = Patience(interval, deadline_seconds)
-    return Project(spec, _edge(clients, bucket, spec.target, endpoint or spec.name, patience))
+    return spec, _edge(clients, spec.target, endpoint, manner)
 
 
-def _address(spec: Spec, options: Options, *, start_local: bool) -> "Address":
+def _address(target: Target, profile: str | None, *, start_local: bool) -> "Address":
     from orchestrator.adapters.aws import Address
 
-    target = spec.target
     if not target.is_local:
-        return Address(region=target.region, profile=options.profile, assume_role=target.assume_role)
-    credentials = (defaults.ACCESS_KEY, defaults.SECRET_KEY)
-    url = _local_url(start=start_local)
-    return Address(region=target.region, endpoint_url=url, credentials=credentials)
+        return Address(region=target.region, profile=profile, assume_role=target.assume_role)
+    keys = (defaults.ACCESS_KEY, defaults.SECRET_KEY)
+    return Address(region=target.region, endpoint_url=_local_url(start=start_local), credentials=keys)
+
+
+@functools.cache
+def _clients(address: "Address") -> "Clients":
+    """Return the clients for an address: endpoints with the same one share them, and their connections."""
+    from orchestrator.adapters import aws
+
+    return aws.clients(address)
+
+
+@functools.cache
+def _account(clients: "Clients") -> "Account":
+    """Return the account behind some clients: it asks for our quotas once, not per endpoint."""
+    from orchestrator.adapters.account import AwsAccount
+
+    return AwsAccount(clients)
 
 
 def _local_url(*, start: bool) -> str:
@@ -202,25 +254,38 @@ def _furnished(spec: Spec, clients: "Clients") -> Spec:
     return replace(spec, target=replace(target, role=role))
 
 
-def _edge(clients: "Clients", bucket: str, target: Target, endpoint: str, patience: Patience) -> Edge:
-    from orchestrator.adapters import images
+def _edge(clients: "Clients", target: Target, endpoint: str, manner: Manner) -> Edge:
+    from orchestrator.adapters import apimodel, images
+    from orchestrator.adapters.autoscaling import ApplicationAutoscaling
     from orchestrator.adapters.clock import SystemClock
+    from orchestrator.adapters.cloudwatch import CloudWatch
     from orchestrator.adapters.journal import S3Journal
     from orchestrator.adapters.logs import CloudWatchLogs
+    from orchestrator.adapters.processes import LocalProcesses
     from orchestrator.adapters.runtime import SageMakerRuntime
     from orchestrator.adapters.sagemaker import SageMaker
+    from orchestrator.adapters.slot import S3Slot
     from orchestrator.adapters.store.s3 import S3Store
 
     # The local cloud has neither the key nor the account that the spec may name for a real one.
     kms_key, owner = (None, None) if target.is_local else (target.kms_key, target.bucket_owner)
-    store = S3Store(clients, bucket, kms_key=kms_key, owner=owner)
+    store = S3Store(clients, str(target.bucket), kms_key=kms_key, owner=owner)
+    sagemaker = SageMaker(clients)
+    interval = _LOCAL_INTERVAL_SECONDS if target.is_local else Patience().interval_seconds
     return Edge(
-        cloud=SageMaker(clients),
+        cloud=sagemaker,
+        inventory=sagemaker,
+        limits=apimodel,
+        account=_account(clients),
+        autoscaling=ApplicationAutoscaling(clients),
+        alarms=CloudWatch(clients),
         store=store,
         journal=S3Journal(store, endpoint),
+        lock=S3Slot(store.bucket, lock_key(endpoint)),
         runtime=SageMakerRuntime(clients),
         logs=CloudWatchLogs(clients),
         images=images,
-        clock=SystemClock(),
-        patience=patience,
+        clock=manner.clock(SystemClock()),
+        patience=Patience(interval, manner.deadline_seconds),
+        processes=LocalProcesses(),
     )

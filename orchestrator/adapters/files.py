@@ -1,0 +1,91 @@
+"""Small files that are either what they were or what they are to be, whatever happens in between."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from orchestrator.core.errors import OrchestratorError
+
+_DRAFT = ".draft-"
+
+
+def write(path: str, content: bytes) -> None:
+    """Write ``content`` to the file ``path``, whole or not at all.
+
+    It is written to a draft beside it, made durable, and renamed: a full disk and a kill leave what was there
+    before. A draft that a killed process has left behind is removed by who writes the same file next.
+
+    Raises:
+        OrchestratorError: If it cannot be written; what was there is still there.
+    """
+    target = Path(path)
+    try:
+        _remove_left_drafts(target)
+        _write(target, content)
+    except OSError as error:
+        raise OrchestratorError(
+            f"writing '{path}': {error.strerror or error}",
+            details=[("state", "the file is what it was before")],
+            hint="make room, or name another file",
+        ) from error
+
+
+def read(path: str, limit_bytes: int) -> bytes:
+    """Return what is in the file ``path``.
+
+    Raises:
+        OrchestratorError: If it cannot be read, or is longer than any of its kind.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(limit_bytes + 1)
+    except OSError as error:
+        raise OrchestratorError(f"reading '{path}': {error.strerror or error}") from error
+    if len(content) > limit_bytes:
+        raise OrchestratorError(f"'{path}' is longer than {limit_bytes} bytes: it is no such file")
+    return content
+
+
+def _write(target: Path, content: bytes) -> None:
+    # For the owner only (0600), and with our process in its name: it tells who may have left it behind.
+    handle, draft = tempfile.mkstemp(prefix=f".{target.name}{_DRAFT}{os.getpid()}-", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        Path(draft).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(draft).unlink(missing_ok=True)
+        raise
+    _make_durable(target.parent)
+
+
+def _make_durable(folder: Path) -> None:
+    """Make a rename survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove_left_drafts(target: Path) -> None:
+    beginning = f".{target.name}{_DRAFT}"
+    for entry in list(target.parent.iterdir()):
+        pid = entry.name.removeprefix(beginning).partition("-")[0]
+        if entry.name.startswith(beginning) and pid.isdecimal() and _is_gone(int(pid)):
+            with contextlib.suppress(OSError):
+                entry.unlink(missing_ok=True)
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False

@@ -1,0 +1,237 @@
+"""The verbs of the command line as a Python API; the command line is written on it.
+
+Nothing is printed and nobody is asked: values come back, and errors of `orchestrator.core.errors` come out.
+Every verb that changes something exists twice: `prepare_...` (for a deployment `ready`) decides and changes
+nothing, `carry_out` does it; the verb itself does both in one go.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from orchestrator.core import journal
+from orchestrator.core.golden import Request, Response
+from orchestrator.core.health import Finding
+from orchestrator.core.journal import Deployment
+from orchestrator.core.live import Line
+from orchestrator.core.ports import Progress, Transfer
+from orchestrator.core.savedplan import SavedPlan
+from orchestrator.opened import Opened
+from orchestrator.usecases import (
+    adopt,
+    alarming,
+    audit,
+    calling,
+    destroy,
+    doctor,
+    drift,
+    following,
+    readying,
+    resume,
+    rollback,
+    saving,
+    status,
+    sweep,
+)
+from orchestrator.usecases.change import Applied
+from orchestrator.usecases.deploy import deploy
+from orchestrator.usecases.plan import Prepared, terms_of
+from orchestrator.usecases.prepare import Intent
+from orchestrator.usecases.readying import Planned, Ready
+from orchestrator.usecases.silence import SilentProgress, SilentTransfer
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a verb that changes something.
+
+    Attributes:
+        prepared: What was decided.
+        applied: What was done; ``None`` if there was nothing to do.
+    """
+
+    prepared: Prepared
+    applied: Applied | None = None
+
+
+class Project(Opened):
+    """One endpoint of a spec, in one environment, and all that can be done with it."""
+
+    def ready(
+        self,
+        intent: Intent | None = None,
+        transfer: Transfer | None = None,
+        *,
+        saved: SavedPlan | None = None,
+    ) -> contextlib.AbstractContextManager[Ready]:
+        """Build the project, try it and plan its deployment; it can be sent while this is open.
+
+        Args:
+            intent: For the journal.
+            transfer: Watches files being read.
+            saved: A plan to be made ready again exactly as it was.
+
+        Raises:
+            ArtifactError: If the project makes no archive whose model loads.
+            RefusedError: If it fails a golden case, or a rule refuses it.
+            ConflictError: If the endpoint is not ours, somebody else's change of it is under way, or the
+                world is not as it was when the plan was saved.
+        """
+        shop, watcher = self.workshop(intent), transfer or SilentTransfer()
+        return readying.ready(shop, watcher) if saved is None else readying.ready_from(saved, shop, watcher)
+
+    def carry_out(self, prepared: Prepared, progress: Progress | None = None) -> Applied:
+        """Do what was decided, under the endpoint's lock, recorded step by step.
+
+        Raises:
+            RolledBackError: If the previous revision serves again.
+            OrchestratorError: Any other way in which it did not arrive; the exit codes tell them apart.
+        """
+        if prepared.change.verb == journal.ADOPT:
+            adopt.adopt(prepared, self.edge)
+            return Applied()
+        return deploy(prepared, self.edge, progress or SilentProgress())
+
+    # The verbs that change something.
+
+    def plan(self, accept: Sequence[str] = (), transfer: Transfer | None = None) -> Planned:
+        """Return what a deployment would change; nothing is changed.
+
+        Raises:
+            OrchestratorError: As `ready` does.
+        """
+        with self.ready(self.intent(accept=accept), transfer) as found:
+            return found.planned
+
+    def save(self, planned: Planned) -> SavedPlan:
+        """Return the plan as something that can be kept, and made ready again exactly."""
+        return saving.save(planned.prepared, self._spec, self.edge)
+
+    def deploy(
+        self,
+        intent: Intent | None = None,
+        progress: Progress | None = None,
+        transfer: Transfer | None = None,
+        *,
+        saved: SavedPlan | None = None,
+    ) -> Outcome:
+        """Create or update the endpoint, and wait until it has truly arrived.
+
+        Raises:
+            OrchestratorError: As `ready` and `carry_out` do.
+        """
+        watcher = transfer or SilentTransfer()
+        with self.ready(intent or self.intent(), watcher, saved=saved) as found:
+            if found.prepared.nothing_to_do:
+                return Outcome(found.prepared)
+            found.send(watcher)
+            return Outcome(found.prepared, self.carry_out(found.prepared, progress))
+
+    def prepare_resume(self, reason: str = "") -> Prepared | None:
+        """Plan the rest of the last attempt if it has no end; ``None`` if there is nothing to resume."""
+        keep = self._spec.target.keep_revisions
+        return resume.prepare_resume(self.name, self.edge, keep_revisions=keep, reason=reason)
+
+    def resume(self, progress: Progress | None = None) -> Outcome | None:
+        """Finish the last attempt if it has no end; ``None`` if there is nothing to resume."""
+        prepared = self.prepare_resume()
+        return None if prepared is None else self._all_of(prepared, progress)
+
+    def prepare_rollback(self, revision: str | None = None, intent: Intent | None = None) -> Prepared:
+        """Plan the way back to ``revision``, or to what was deployed before the one that serves now."""
+        asked = intent or self.intent()
+        edge = self.edge
+        terms = terms_of(self._spec.target, accepted=asked.accepted, wait=asked.wait)
+        return rollback.prepare_rollback(self.name, revision, edge, reason=asked.reason, terms=terms)
+
+    def rollback(
+        self, revision: str | None = None, intent: Intent | None = None, progress: Progress | None = None
+    ) -> Outcome:
+        """Go back to ``revision``, or to what was deployed before the one that serves now."""
+        return self._all_of(self.prepare_rollback(revision, intent), progress)
+
+    def prepare_adopt(self, reason: str = "") -> Prepared:
+        """Plan to take over an endpoint that was made by other means; nothing of it moves."""
+        return adopt.prepare_adopt(self.name, self.edge, reason=reason)
+
+    def adopt(self, reason: str = "") -> Outcome:
+        """Take over an endpoint that was made by other means; nothing of it moves."""
+        return self._all_of(self.prepare_adopt(reason), None)
+
+    def prepare_destroy(self, reason: str = "") -> Prepared:
+        """Plan to delete the endpoint and all that was made for it but the journal and the artifacts."""
+        return destroy.prepare_destroy(self.name, self.edge, reason=reason)
+
+    def destroy(self, reason: str = "", progress: Progress | None = None) -> Outcome:
+        """Delete the endpoint and all that was made for it but the journal and the artifacts."""
+        return self._all_of(self.prepare_destroy(reason), progress)
+
+    def prepare_sweep(self, keep: int | None = None, within_days: float = 0, reason: str = "") -> sweep.Sweep:
+        """Plan to delete what nothing serves, keeps or references; the spec says how many to keep."""
+        count = keep or self._spec.target.keep_revisions
+        return sweep.prepare_sweep(self.name, count, self.edge, within_days=within_days, reason=reason)
+
+    def sweep(self, keep: int | None = None, reason: str = "", progress: Progress | None = None) -> Outcome:
+        """Delete what nothing serves, keeps or references."""
+        return self._all_of(self.prepare_sweep(keep, reason=reason).prepared, progress)
+
+    def _all_of(self, prepared: Prepared, progress: Progress | None) -> Outcome:
+        # Taking over an endpoint has no steps, and is something to do all the same.
+        idle = prepared.nothing_to_do and prepared.change.verb != journal.ADOPT
+        return Outcome(prepared, None if idle else self.carry_out(prepared, progress))
+
+    # The verbs that look.
+
+    def status(self) -> status.Status:
+        """Return what serves now, since when, and how it came there.
+
+        Raises:
+            NotFoundError: If there is no such endpoint.
+        """
+        return status.status(self.name, self.edge)
+
+    def history(self) -> tuple[Deployment, ...]:
+        """Return every attempt to change the endpoint, oldest first; the journal's chain is verified."""
+        return status.history(self.edge)
+
+    def drift(self) -> drift.Drift:
+        """Return in what the endpoint differs from what was deployed."""
+        return drift.drift(self.name, self.edge)
+
+    def audit(self) -> audit.Audited:
+        """Verify the whole journal.
+
+        Raises:
+            ConflictError: If it was edited, cut, reordered or cut short.
+        """
+        return audit.verify(self.name, self.edge)
+
+    def doctor(self) -> tuple[Finding, ...]:
+        """Return what is wrong, or soon will be, with what the endpoint is made of; the worst first."""
+        return doctor.doctor(self.name, self.edge)
+
+    def alarms(self) -> alarming.Watching:
+        """Return the alarms that watch what serves now, and what is wrong with those that the spec names."""
+        return alarming.alarms_of(self.name, self._spec.target, self.edge)
+
+    # The verbs that use it.
+
+    def invoke(self, request: Request, variant: str | None = None) -> Response:
+        """Send one request; an error of the model comes back as its status."""
+        return self.edge.runtime.invoke(self.name, request, variant=variant)
+
+    def invoke_stream(self, request: Request, variant: str | None = None) -> Iterator[bytes]:
+        """Send one request, and yield the parts of the answer as they come."""
+        return self.edge.runtime.invoke_stream(self.name, request, variant=variant)
+
+    def invoke_async(self, request: Request) -> Response:
+        """Put one request into the bucket, and wait for the answer of an asynchronous endpoint."""
+        return calling.await_answer(calling.send_async(self.name, request, self.edge), self.edge)
+
+    def logs(self, since: float) -> tuple[str, ...]:
+        """Return what the containers have written since a moment, in seconds since 1970."""
+        return self.edge.logs.since(self.name, since)
+
+    def follow(self, since: float) -> Iterator[Line]:
+        """Yield what the containers have written since a moment, and what they write, without an end."""
+        return following.follow(self.name, since, self.edge)

@@ -1,0 +1,95 @@
+"""Who answers the requests of an endpoint: fleets, each with its share."""
+
+import random
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from orchestrator.localcloud.fleet import Fleet
+from orchestrator.localcloud.world import Deployment, Variant
+
+_CHANCE = secrets.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A fleet and how much of the traffic it gets.
+
+    Attributes:
+        variant: With the weight and the number of instances it has now; the fleet may have begun with others.
+        deployment: What the fleet belongs to.
+        portion: Of the variant's traffic, from 0 to 1; the rest goes to another fleet of the same variant.
+    """
+
+    fleet: Fleet
+    variant: Variant
+    deployment: Deployment
+    portion: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """All fleets of an endpoint.
+
+    Attributes:
+        shadows: Get copies of requests; what they answer is dropped.
+    """
+
+    shares: tuple[Share, ...]
+    shadows: tuple[Share, ...] = ()
+
+    @property
+    def fleets(self) -> tuple[Fleet, ...]:
+        """Every fleet, shadows among them."""
+        return tuple(share.fleet for share in (*self.shares, *self.shadows))
+
+    def choose(self, target: str | None, chance: random.Random = _CHANCE) -> Share | None:
+        """Return who is to answer a request: by weights, or of the variant ``target``, if there is one."""
+        if target is not None:
+            shares = [share for share in self.shares if share.variant.name == target]
+            weights = [share.portion for share in shares]
+        else:
+            shares = list(self.shares)
+            totals = _totals(shares)
+            weights = [share.portion * _part(share, totals) for share in shares]
+            # Without any weight there is no share to keep to but the fleets' own.
+            weights = weights if any(weights) else [share.portion for share in shares]
+        return chance.choices(shares, weights)[0] if shares else None
+
+    def reshaped(self, variants: Sequence[Variant]) -> "Traffic":
+        """Return the same fleets with the weights and counts of ``variants``."""
+        by_name = {variant.name: variant for variant in variants}
+        shares = tuple(replace(share, variant=by_name[share.variant.name]) for share in self.shares)
+        return replace(self, shares=shares)
+
+
+def whole(deployment: Deployment, fleets: Mapping[str, Fleet]) -> Traffic:
+    """Return all traffic on the ``fleets`` of one deployment, by the names of its variants."""
+    shares = tuple(Share(fleets[variant.name], variant, deployment) for variant in deployment.variants)
+    shadows = tuple(Share(fleets[variant.name], variant, deployment) for variant in deployment.shadows)
+    return Traffic(shares, shadows)
+
+
+def mixed(old: Traffic, new: Traffic, portions: Mapping[str, float]) -> Traffic:
+    """Return the traffic of which ``new`` has these portions, by variant, and ``old`` has the rest.
+
+    Shadows stay as they were: they compare with what serves.
+    """
+    given = [replace(share, portion=portions[share.variant.name]) for share in new.shares]
+    kept = [
+        replace(share, portion=share.portion * (1 - portions[share.variant.name])) for share in old.shares
+    ]
+    return Traffic(tuple(share for share in (*kept, *given) if share.portion > 0), old.shadows)
+
+
+def _totals(shares: Sequence[Share]) -> Mapping[str, float]:
+    """Return the sum of the weights of each deployment's variants: between two they mean nothing."""
+    found: dict[str, dict[str, float]] = {}
+    for share in shares:
+        found.setdefault(share.deployment.config, {})[share.variant.name] = share.variant.weight
+    return {config: sum(weights.values()) for config, weights in found.items()}
+
+
+def _part(share: Share, totals: Mapping[str, float]) -> float:
+    total = totals[share.deployment.config]
+    return share.variant.weight / total if total else 0.0

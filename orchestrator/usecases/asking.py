@@ -1,0 +1,68 @@
+"""Ask a live endpoint its golden cases."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.core import golden
+from orchestrator.core.errors import CloudError, ThrottledError, UnreachableError
+from orchestrator.core.outcome import Answer
+from orchestrator.core.ports import Progress
+from orchestrator.core.resources import EndpointConfig
+from orchestrator.usecases.calling import await_answer, send_async
+from orchestrator.usecases.edge import Edge
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What an endpoint has to answer.
+
+    Attributes:
+        atol: How far a number may be off.
+        variants: Those to ask; empty leaves it to the endpoint's only one.
+        is_async: Whether answers come by way of S3.
+    """
+
+    cases: tuple[golden.Case, ...]
+    atol: float = 0.0
+    variants: tuple[str, ...] = ()
+    is_async: bool = False
+
+    @classmethod
+    def of(cls, cases: Sequence[golden.Case], atol: float, config: EndpointConfig, model: str) -> "Questions":
+        """Return what to ask of an endpoint config: every variant that serves ``model``."""
+        ours = tuple(variant.name for variant in config.variants if variant.model == model)
+        is_async = config.async_inference is not None
+        # InvokeEndpointAsync knows no TargetVariant.
+        several = len(config.variants) > 1 and not is_async
+        return cls(tuple(cases), atol, ours if several else (), is_async)
+
+
+def ask(endpoint: str, questions: Questions, edge: Edge, progress: Progress) -> tuple[Answer, ...]:
+    """Ask the live endpoint its golden cases, every variant each of them.
+
+    Raises:
+        CloudError: If it cannot be asked, saying that it serves unchecked.
+    """
+    progress.asking([case.name for case in questions.cases])
+    variants: tuple[str | None, ...] = questions.variants or (None,)
+    return tuple(
+        _ask_one(endpoint, case, variant, questions, edge) for variant in variants for case in questions.cases
+    )
+
+
+def _ask_one(
+    endpoint: str, case: golden.Case, variant: str | None, questions: Questions, edge: Edge
+) -> Answer:
+    try:
+        if questions.is_async:
+            response = await_answer(send_async(endpoint, case.request, edge), edge)
+        else:
+            response = edge.runtime.invoke(endpoint, case.request, variant=variant)
+    except (ThrottledError, UnreachableError):
+        raise  # to be asked again
+    except CloudError as error:
+        error.add_detail("state", "the new revision serves all traffic, and its answers are not checked")
+        raise
+    problem = golden.problem(case, response, atol=questions.atol)
+    name = case.name if variant is None else f"{case.name} ({variant})"
+    return Answer(name, response.fingerprint, problem, is_error=case.is_error)

@@ -1,0 +1,46 @@
+"""Ask an endpoint, also one that answers in its own time."""
+
+import hashlib
+
+from orchestrator.core.errors import StillMovingError, ThrottledError, UnreachableError
+from orchestrator.core.golden import Request, Response
+from orchestrator.core.live import Pending
+from orchestrator.usecases.edge import Edge
+
+INTERVAL_SECONDS = 1.0
+
+
+def send_async(endpoint: str, request: Request, edge: Edge) -> Pending:
+    """Put the request into the bucket, and have an asynchronous endpoint answer it.
+
+    The key is made of the content: the same request twice is stored once.
+
+    Raises:
+        CloudError: If it cannot be stored, or the endpoint is not there or not asynchronous.
+    """
+    key = f"orchestrator/{endpoint}/inputs/{hashlib.sha256(request.body).hexdigest()}"
+    edge.store.put_once(key, request.body)
+    return edge.runtime.invoke_async(endpoint, request, edge.store.url(key))
+
+
+def await_answer(pending: Pending, edge: Edge, *, interval: float = INTERVAL_SECONDS) -> Response:
+    """Wait until there is an answer or a failure, and return it; a failure has the status 0.
+
+    Raises:
+        StillMovingError: If neither is there when our patience ends.
+        CloudError: If the place cannot be read.
+    """
+    started = edge.clock.now()
+    while edge.clock.now() - started < edge.patience.deadline_seconds:
+        try:
+            answer = edge.runtime.collect(pending)
+        except (ThrottledError, UnreachableError):
+            answer = None
+        if answer is not None:
+            return answer
+        edge.clock.sleep(interval)
+    raise StillMovingError(
+        f"endpoint '{pending.endpoint}' has not answered after {edge.clock.now() - started:.0f} s",
+        details=[("answer", pending.output_url), ("failure", pending.failure_url or "not written to S3")],
+        hint=f"orchestrator logs {pending.endpoint}          what its containers say",
+    )

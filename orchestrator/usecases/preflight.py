@@ -1,0 +1,107 @@
+"""Hold a deployment against every rule that is known, before anything is changed."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from orchestrator.core import rules
+from orchestrator.core.alarms import Alarm
+from orchestrator.core.errors import DeniedError
+from orchestrator.core.fleets import quota_needed
+from orchestrator.core.golden import Case
+from orchestrator.core.proposal import Finding, Proposal, Severity
+from orchestrator.core.resources import State
+from orchestrator.core.revision import Revision
+from orchestrator.core.shapes import Violation
+from orchestrator.usecases.change import Terms
+from orchestrator.usecases.edge import Edge
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be held against the rules.
+
+    Attributes:
+        cases: Requests that the endpoint has to take.
+        generated: The alarms that are made for it.
+        observed: The world as it is.
+        region: Where, if somebody knows.
+    """
+
+    revision: Revision
+    terms: Terms
+    cases: tuple[Case, ...]
+    generated: tuple[Alarm, ...]
+    observed: State
+    region: str = ""
+
+
+def inquire(question: Question, edge: Edge) -> Proposal:
+    """Return the deployment with what AWS says about it: alarms, names, quotas. Nothing is changed.
+
+    What we may not look at, nothing is said of.
+    """
+    plain = propose(question)
+    named = question.terms.rollout.alarms
+    quotas = ((kind, _quota(kind, edge)) for kind in sorted(quota_needed(plain)))
+    is_new = question.observed.endpoint is None
+    return Proposal(
+        revision=plain.revision,
+        rollout=plain.rollout,
+        scalings=plain.scalings,
+        observed=plain.observed,
+        alarms=edge.alarms.find(named) if named else (),
+        generated=plain.generated,
+        judge=plain.judge,
+        names=edge.inventory.endpoint_names(plain.revision.endpoint) if is_new else (),
+        quotas=tuple((kind, quota) for kind, quota in quotas if quota is not None),
+        region=plain.region,
+        largest_request=plain.largest_request,
+    )
+
+
+def propose(question: Question) -> Proposal:
+    """Return the deployment as far as it is known without asking anybody."""
+    terms = question.terms
+    return Proposal(
+        revision=question.revision,
+        rollout=terms.rollout,
+        scalings=question.revision.scalings,
+        observed=question.observed,
+        generated=question.generated,
+        judge=terms.judge,
+        region=question.region,
+        largest_request=max((len(case.request.body) for case in question.cases), default=0),
+    )
+
+
+def check(proposal: Proposal, edge: Edge) -> tuple[Finding, ...]:
+    """Return every rule that a deployment breaks, those of AWS's own API model among them."""
+    found = rules.check(proposal)
+    told = {finding.key for finding in found if finding.severity is Severity.REFUSE}
+    limits = edge.limits.violations(proposal.revision, proposal.rollout, proposal.scalings)
+    return (*_as_findings(limits, told), *found)
+
+
+def role_problem(revision: Revision, edge: Edge) -> Iterator[Finding]:
+    """Yield why SageMaker cannot run the revision as its role, if it cannot and we may look."""
+    try:
+        problem = edge.account.role_problem(revision.model.role)
+    except DeniedError:
+        return
+    if problem:
+        yield Finding("role", Severity.REFUSE, "role_arn", problem, "IAM, the role's trust policy")
+
+
+def _as_findings(violations: Iterable[Violation], told: set[str]) -> Iterator[Finding]:
+    """Yield what the API model forbids, but for keys of which a rule with more to say has spoken."""
+    for violation in violations:
+        if violation.key not in told:
+            said = f"{violation.value} is not allowed: {violation.rule}"
+            yield Finding("api", Severity.REFUSE, violation.key, said, violation.source)
+
+
+def _quota(instance_type: str, edge: Edge) -> int | None:
+    try:
+        return edge.account.instance_quota(instance_type)
+    except DeniedError:
+        return None

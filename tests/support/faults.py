@@ -1,0 +1,102 @@
+"""Faults at the ports: every call to the outside has a number, and a plan says what happens to which.
+
+A process that is killed writes nothing more, whatever its ``finally`` clauses want: after `Killed` every
+further call of the same process ends the same way.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from orchestrator.core.errors import ThrottledError, UnreachableError
+from orchestrator.usecases.edge import Edge
+
+_UNCOUNTED = {"clock", "patience", "images"}
+_LOCAL = {"url"}
+
+
+class Killed(BaseException):
+    """The process was killed."""
+
+
+@dataclass
+class Faults:
+    """Counts the calls of one process, and strikes.
+
+    Attributes:
+        kill_at: The number of the call at which the process is killed; 0 for never.
+        after: Whether that call is carried out first.
+        chance: Decides about each other call: ``throttle``, ``lose``, ``reset`` or nothing.
+    """
+
+    kill_at: int = 0
+    after: bool = False
+    chance: Callable[[], str] = lambda: ""
+    calls: list[str] = field(default_factory=list)
+    dead: bool = False
+
+    def strike(self, name: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the port returns
+        if self.dead:
+            raise Killed
+        self.calls.append(name)
+        if len(self.calls) == self.kill_at:
+            self.dead = True
+            if self.after:
+                call()
+            raise Killed
+        match self.chance():
+            case "throttle":
+                raise ThrottledError(f"{name}: AWS asks for fewer requests")
+            case "reset":
+                raise UnreachableError(f"{name}: AWS could not be reached")
+            case "lose":
+                call()
+                raise UnreachableError(f"{name}: AWS could not be reached")
+        return call()
+
+
+class _Struck:
+    """A port whose every call goes by the faults."""
+
+    def __init__(self, name: str, port: object, faults: Faults) -> None:
+        self._name, self._port, self._faults = name, port, faults
+
+    def __getattr__(self, method: str) -> Any:  # noqa: ANN401 - it stands for any port
+        found = getattr(self._port, method)
+        if not callable(found) or method in _LOCAL:
+            return found
+        name = f"{self._name}.{method}"
+        return lambda *args, **kwargs: self._faults.strike(name, lambda: found(*args, **kwargs))
+
+
+def struck(edge: Edge, faults: Faults) -> Edge:
+    """Return ``edge`` as a process sees it whose calls go by ``faults``."""
+    ports: dict[str, Any] = {
+        item.name: _Struck(item.name, getattr(edge, item.name), faults)
+        for item in fields(edge)
+        if item.name not in _UNCOUNTED
+    }
+    return replace(edge, **ports)
+
+
+def seeded(seed: int, *, throttle: float = 0.0, lose: float = 0.0, reset: float = 0.0) -> Callable[[], str]:
+    """Return a chance that strikes with these probabilities; the same ``seed`` strikes the same calls."""
+    chance = random.Random(seed)  # noqa: S311 - a seeded run has to repeat itself
+
+    def draw() -> str:
+        drawn = chance.random()
+        for kind, share in (("throttle", throttle), ("lose", lose), ("reset", reset)):
+            if drawn < share:
+                return kind
+            drawn -= share
+        return ""
+
+    return draw
+
+
+def kill_points(count: int) -> Iterator[tuple[int, bool]]:
+    """Yield every point at which a process of ``count`` calls can be killed: before and after each."""
+    for number in range(1, count + 1):
+        yield number, False
+        yield number, True
