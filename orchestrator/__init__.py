@@ -7,7 +7,7 @@ The architecture in one line: ``cli -> api -> wiring -> usecases | adapters | lo
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestrator.api import Outcome, Project
+    from orchestrator.api.project import Outcome, Project
 
 __version__ = "0.1.0"
 __all__ = ["Outcome", "Project", "__version__"]
@@ -21,6 +21,6 @@ def __getattr__(name: str) -> object:
     """
     if name not in {"Outcome", "Project"}:
         raise AttributeError(f"module 'orchestrator' has no attribute '{name}'")
-    from orchestrator import api  # noqa: PLC0415 - `orchestrator --help` must be quick
+    from orchestrator.api import project  # noqa: PLC0415 - `orchestrator --help` must be quick
 
-    return getattr(api, name)
+    return getattr(project, name)

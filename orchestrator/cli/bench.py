@@ -7,7 +7,7 @@ from typing import TypedDict, Unpack
 
 import click
 
-from orchestrator import wiring
+from orchestrator.api import wiring
 from orchestrator.cli import benched, opening
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.api import Project
+from orchestrator.api.project import Project
 from orchestrator.cli import planned, render
 from orchestrator.cli.options import Options
 from orchestrator.cli.progress import TerminalProgress

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from orchestrator import wiring
+from orchestrator.api import wiring
 from orchestrator.cli import opening, render
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal

@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from orchestrator import wiring
-from orchestrator.api import Project
+from orchestrator.api import wiring
+from orchestrator.api.project import Project
+from orchestrator.api.projects import WORKERS, Crowd
 from orchestrator.cli import carrying, opening, render
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
 from orchestrator.core import savedplan
-from orchestrator.projects import WORKERS, Crowd
 
 
 @dataclass(frozen=True, slots=True)

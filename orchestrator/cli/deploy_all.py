@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from orchestrator.api import Outcome
+from orchestrator.api.project import Outcome
+from orchestrator.api.projects import Crowd, Projects
 from orchestrator.cli import boundary, carrying, opening, planned, render
 from orchestrator.cli.board import Board
 from orchestrator.cli.options import Options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.projects import Crowd, Projects
 from orchestrator.usecases.many import Ended, worst
 from orchestrator.usecases.readying import Ready
 

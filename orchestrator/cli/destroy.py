@@ -2,9 +2,9 @@
 
 import click
 
+from orchestrator.api.selection import Manner
 from orchestrator.cli import carrying, opening
 from orchestrator.cli.options import Options, with_options
-from orchestrator.selection import Manner
 
 
 @click.command("destroy")

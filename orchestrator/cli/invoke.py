@@ -8,13 +8,13 @@ from typing import BinaryIO
 
 import click
 
-from orchestrator.api import Project
+from orchestrator.api.project import Project
+from orchestrator.api.selection import Manner
 from orchestrator.cli import opening
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core.errors import OrchestratorError, RefusedError, SpecError
 from orchestrator.core.golden import JSON_TYPE, Request, Response
-from orchestrator.selection import Manner
 
 _FIRST_ERROR_STATUS = 400
 _TEXT_TYPE = "text/plain"

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from orchestrator import wiring
+from orchestrator.api import wiring
 from orchestrator.cli.opening import selection
 from orchestrator.cli.options import Options, is_terminal, with_options
 from orchestrator.cli.serving_sources import source

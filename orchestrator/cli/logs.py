@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
-from orchestrator.api import Project
+from orchestrator.api.project import Project
 from orchestrator.cli import opening
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from orchestrator.api import Project
+from orchestrator.api.project import Project
+from orchestrator.api.selection import Manner, Selection
 from orchestrator.cli.options import Options
-from orchestrator.selection import Manner, Selection
 from orchestrator.usecases.prepare import Intent
 
 endpoint_option = click.option("--endpoint", metavar="NAME", help="The endpoint [the project's].")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator import wiring
+from orchestrator.api import wiring
 from orchestrator.cli import opening, render
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal

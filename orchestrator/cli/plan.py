@@ -2,14 +2,14 @@
 
 import click
 
-from orchestrator import wiring
-from orchestrator.api import Project
+from orchestrator.api import wiring
+from orchestrator.api.project import Project
+from orchestrator.api.selection import Manner
 from orchestrator.cli import opening, planned, render
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
 from orchestrator.core import savedplan
-from orchestrator.selection import Manner
 
 CHANGES = 6
 

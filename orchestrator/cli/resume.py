@@ -2,10 +2,10 @@
 
 import click
 
+from orchestrator.api.selection import Manner
 from orchestrator.cli import carrying, opening
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
-from orchestrator.selection import Manner
 
 
 @click.command("resume")

@@ -2,7 +2,7 @@
 
 import click
 
-from orchestrator.api import Project
+from orchestrator.api.project import Project
 from orchestrator.cli import carrying, opening
 from orchestrator.cli.options import Options, with_options
 

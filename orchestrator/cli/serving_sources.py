@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestrator import wiring
+from orchestrator.api import wiring
 from orchestrator.cli.opening import selection
 from orchestrator.cli.options import Options
 from orchestrator.cli.terminal import Terminal

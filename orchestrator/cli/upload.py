@@ -2,12 +2,12 @@
 
 import click
 
-from orchestrator import wiring
+from orchestrator.api import wiring
+from orchestrator.api.selection import Manner
 from orchestrator.cli import opening, render
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
-from orchestrator.selection import Manner
 from orchestrator.usecases.upload import upload
 
 

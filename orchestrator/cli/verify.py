@@ -2,7 +2,7 @@
 
 import click
 
-from orchestrator import wiring
+from orchestrator.api import wiring
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 

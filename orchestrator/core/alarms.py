@@ -2,7 +2,7 @@
 
 An alarm of ours watches the fleet of one endpoint config alone, so it is made for every new config, before
 the endpoint moves there, and goes with it. Whether somebody else's alarm is of use is the business of
-`orchestrator.core.alarmlint`.
+`orchestrator.core.rules.alarmlint`.
 """
 
 import re

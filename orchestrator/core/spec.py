@@ -1,6 +1,6 @@
 """What the user asks for: the spec as plain values, every default applied.
 
-`orchestrator.adapters.specfile` reads and validates the file; everything else sees only these values.
+`orchestrator.adapters.spec.reading` reads and validates the file; everything else sees only these values.
 """
 
 import keyword

@@ -151,7 +151,7 @@ class Moto:
         with self._conditional:
             return self._answer(mended, start_response)
 
-    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def _answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         answer: Iterable[bytes] = self._dispatcher(environ, start_response)
         return answer
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from orchestrator.core import health, journal
-from orchestrator.core.alarmlint import Watched
 from orchestrator.core.errors import ConflictError, DeniedError
 from orchestrator.core.health import Finding, Severity
 from orchestrator.core.journal import Deployment
 from orchestrator.core.resources import Endpoint, EndpointConfig, Model
+from orchestrator.core.rules.alarmlint import Watched
 from orchestrator.usecases import artifact
 from orchestrator.usecases.drift import expected
 from orchestrator.usecases.edge import Edge

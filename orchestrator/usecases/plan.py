@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.core import alarms, journal, names, planner, rules
+from orchestrator.core import alarms, journal, names, planner
 from orchestrator.core.difference import Difference, planned
 from orchestrator.core.errors import SpecError
 from orchestrator.core.golden import Case, to_bytes
 from orchestrator.core.notes import Note, meaning
 from orchestrator.core.planner import Desired
 from orchestrator.core.prices import Prices
-from orchestrator.core.proposal import Finding
 from orchestrator.core.resources import State
 from orchestrator.core.revision import Golden, Revision, Source, make, tags_of
+from orchestrator.core.rules import rulebook
+from orchestrator.core.rules.proposal import Finding
 from orchestrator.core.scaling import Scaling
 from orchestrator.core.spec import S3_PREFIX, Spec
 from orchestrator.core.steps import Plan
@@ -169,7 +170,7 @@ def _question(wish: Wish, observed: State) -> Question:
 
 def _refuse(findings: Sequence[Finding], wish: Wish) -> None:
     """Refuse what breaks a rule; what was begun already was allowed then, and may go on."""
-    error = rules.refusal(findings, wish.terms.accepted) if wish.number is None else None
+    error = rulebook.refusal(findings, wish.terms.accepted) if wish.number is None else None
     if error is not None:
         raise error
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from orchestrator.core import rules
 from orchestrator.core.alarms import Alarm
 from orchestrator.core.errors import DeniedError
 from orchestrator.core.fleets import quota_needed
 from orchestrator.core.golden import Case
-from orchestrator.core.proposal import Finding, Proposal, Severity
 from orchestrator.core.resources import State
 from orchestrator.core.revision import Revision
+from orchestrator.core.rules import rulebook
+from orchestrator.core.rules.proposal import Finding, Proposal, Severity
 from orchestrator.core.shapes import Violation
 from orchestrator.usecases.change import Terms
 from orchestrator.usecases.edge import Edge
@@ -76,7 +76,7 @@ def propose(question: Question) -> Proposal:
 
 def check(proposal: Proposal, edge: Edge) -> tuple[Finding, ...]:
     """Return every rule that a deployment breaks, those of AWS's own API model among them."""
-    found = rules.check(proposal)
+    found = rulebook.check(proposal)
     told = {finding.key for finding in found if finding.severity is Severity.REFUSE}
     limits = edge.limits.violations(proposal.revision, proposal.rollout, proposal.scalings)
     return (*_as_findings(limits, told), *found)

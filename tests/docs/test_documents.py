@@ -11,7 +11,7 @@ from typing import Any
 import click
 import pytest
 
-from orchestrator.adapters import specfile
+from orchestrator.adapters.spec import reading
 from orchestrator.cli import boundary, plan
 from orchestrator.cli.main import cli
 from orchestrator.core import errors, journal, revision
@@ -258,7 +258,7 @@ def test_the_keys_of_the_spec_are_those_of_the_schema() -> None:
 
 def test_the_committed_schema_is_the_one_the_code_makes() -> None:
     committed = (ROOT / "docs" / "orchestrator.schema.json").read_text("utf-8")
-    assert committed == specfile.schema_text()
+    assert committed == reading.schema_text()
 
 
 def test_the_journals_kinds_and_facts_are_those_of_the_code() -> None:
@@ -304,5 +304,5 @@ def test_the_example_of_an_environment_is_one_that_the_spec_takes(tmp_path: Path
     (shown,) = [block for kind, block in _FENCE.findall(readme) if kind == "toml"]
     spec = (ROOT / "examples" / "digits" / "orchestrator.toml").read_text("utf-8") + shown
     (tmp_path / "orchestrator.toml").write_text(spec, "utf-8")
-    resolved = specfile.read(tmp_path / "orchestrator.toml", "prod", flags={}, environ={})
+    resolved = reading.read(tmp_path / "orchestrator.toml", "prod", flags={}, environ={})
     assert resolved.spec.target.bucket == tomllib.loads(shown)["env"]["prod"]["bucket"]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters import apimodel, specfile
+from orchestrator.adapters import apimodel
+from orchestrator.adapters.spec import reading
 from orchestrator.core.revision import Source, make
 
 SOURCE = Source("a" * 64, "s3://bucket/k/model.tar.gz", "image:1", "arn:aws:iam::123456789012:role/sagemaker")
@@ -15,7 +16,7 @@ def keys_refused(folder: Path, table: str, lines: str) -> set[str]:
     """Return the keys of the values that the service model does not take."""
     path = folder / "orchestrator.toml"
     path.write_text(f'version = 1\nname = "digits"\nmodel.path = "x"\n[{table}]\n{lines}\n', "utf-8")
-    spec = specfile.read(path, "local", flags={}, environ={}).spec
+    spec = reading.read(path, "local", flags={}, environ={}).spec
     target = spec.target
     revision = make(spec.name, SOURCE, target.endpoint, tags=target.tags, golden=None)
     return {found.key for found in apimodel.violations(revision, target.rollout, target.scalings)}

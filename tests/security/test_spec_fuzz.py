@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.adapters import specfile
-from orchestrator.adapters.specendpoint import EndpointTable
-from orchestrator.adapters.specmoving import AutoscalingTable, RolloutTable
+from orchestrator.adapters.spec import reading
+from orchestrator.adapters.spec.endpoint import EndpointTable
+from orchestrator.adapters.spec.moving import AutoscalingTable, RolloutTable
 from orchestrator.core.errors import SpecError
 from orchestrator.core.spec import Spec
 from tests.support.commands import SPEC
@@ -65,9 +65,9 @@ def read(folder: Path, content: bytes, environment: str = "local") -> Spec | Non
     file = folder / "orchestrator.toml"
     file.write_bytes(content)
     try:
-        found = specfile.read(file, environment, flags={}, environ={})
+        found = reading.read(file, environment, flags={}, environ={})
         for name in found.endpoints:
-            specfile.read(file, environment, flags={}, environ={}, endpoint=name)
+            reading.read(file, environment, flags={}, environ={}, endpoint=name)
     except SpecError:
         return None
     return found.spec

@@ -1,4 +1,4 @@
-"""The real adapters on a local cloud, put together as `orchestrator.wiring` does it, with a quicker clock."""
+"""The real adapters on a local cloud, put together as `api.wiring` does it, with a quicker clock."""
 
 import time
 from dataclasses import dataclass, field, replace

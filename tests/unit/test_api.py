@@ -8,9 +8,9 @@ import pytest
 
 import orchestrator
 from orchestrator.adapters import commits
-from orchestrator.api import Project
+from orchestrator.api.project import Project
+from orchestrator.api.projects import Projects
 from orchestrator.core.errors import SpecError
-from orchestrator.projects import Projects
 from orchestrator.usecases.many import Stop
 
 ONE = """
@@ -35,7 +35,7 @@ def spec(folder: Path, text: str) -> str:
         "import orchestrator",
         "from orchestrator.cli.main import cli",
         "from orchestrator import Project",
-        "import orchestrator.projects, orchestrator.cli.deploy_all",
+        "import orchestrator.api.projects, orchestrator.cli.deploy_all",
     ],
 )
 def test_what_is_not_used_is_not_imported(program: str) -> None:

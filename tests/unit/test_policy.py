@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from orchestrator.adapters import spectables, spectypes
+from orchestrator.adapters.spec import fields, tables
 from orchestrator.core import policy
 from orchestrator.core.errors import RefusedError
 from orchestrator.core.policy import Finding, Level, Rule
@@ -25,11 +25,11 @@ def said(rule: Rule, level: Level) -> PolicySpec:
 
 
 def test_the_rules_that_can_be_set_are_the_keys_of_the_spec() -> None:
-    assert {str(rule) for rule in policy.SETTABLE} == set(spectables.PolicyTable.model_fields)
+    assert {str(rule) for rule in policy.SETTABLE} == set(tables.PolicyTable.model_fields)
 
 
 def test_the_levels_that_can_be_set_are_known() -> None:
-    assert {Level(level) for level in get_args(spectypes.Level)} == set(Level) - {Level.NOTE}
+    assert {Level(level) for level in get_args(fields.Level)} == set(Level) - {Level.NOTE}
 
 
 def test_a_finding_has_its_own_level_where_the_spec_says_nothing() -> None:

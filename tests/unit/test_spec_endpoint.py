@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters import specfile
+from orchestrator.adapters.spec import reading
 from orchestrator.core.errors import SpecError
 from orchestrator.core.resources import AsyncInference, Capture, InstancePool, Serverless, Variant, Vpc
 from orchestrator.core.target import EndpointSpec, Mode, Target
@@ -24,7 +24,7 @@ TOKEN = "hf_" + "aB3dE5gH7jK9mN1pQ2sT4vW6yZ8bC0dF1g"
 def target(folder: Path, text: str, environment: str = "local", **environ: str) -> Target:
     path = folder / "orchestrator.toml"
     path.write_text(HEAD + text, "utf-8")
-    return specfile.read(path, environment, flags={}, environ=environ).spec.target
+    return reading.read(path, environment, flags={}, environ=environ).spec.target
 
 
 def endpoint(folder: Path, lines: str) -> EndpointSpec:

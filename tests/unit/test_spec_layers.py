@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters import specfile
+from orchestrator.adapters.spec import reading
 from orchestrator.core.errors import SpecError
 from orchestrator.core.resources import InstancePool, Serverless
 from orchestrator.core.rollout import Kind, Rollout, Size
@@ -46,13 +46,13 @@ def read(
     endpoint: str | None = None,
     flags: dict[str, str] | None = None,
     environ: dict[str, str] | None = None,
-) -> specfile.Resolved:
+) -> reading.Resolved:
     path = folder / "orchestrator.toml"
     path.write_text(HEAD + text, "utf-8")
-    return specfile.read(path, environment, flags=flags or {}, environ=environ or {}, endpoint=endpoint)
+    return reading.read(path, environment, flags=flags or {}, environ=environ or {}, endpoint=endpoint)
 
 
-def origin(resolved: specfile.Resolved, key: str) -> tuple[object, str]:
+def origin(resolved: reading.Resolved, key: str) -> tuple[object, str]:
     found = next(setting for setting in resolved.settings if setting.key == key)
     return found.value, found.origin
 
@@ -105,12 +105,12 @@ def test_the_only_endpoint_need_not_be_chosen(tmp_path: Path) -> None:
 
 def test_a_project_without_endpoints_is_its_own_and_may_be_named(tmp_path: Path) -> None:
     assert read(tmp_path, "", endpoint="digits").spec.name == "digits"
-    assert specfile.known_endpoints(tmp_path / "orchestrator.toml") == ("digits",)
+    assert reading.known_endpoints(tmp_path / "orchestrator.toml") == ("digits",)
 
 
 def test_known_endpoints_come_in_the_files_order(tmp_path: Path) -> None:
     read(tmp_path, "[endpoints.z]\nregion = 'x'\n[endpoints.a]\nregion = 'y'\n")
-    assert specfile.known_endpoints(tmp_path / "orchestrator.toml") == ("z", "a")
+    assert reading.known_endpoints(tmp_path / "orchestrator.toml") == ("z", "a")
 
 
 @pytest.mark.parametrize(("text", "endpoint"), [(LAYERS, "uss"), ("", "digts")])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters import specfile
+from orchestrator.adapters.spec import reading
 from orchestrator.core.errors import SpecError
 from orchestrator.core.rollout import AT_ONCE, Kind, Rollout, Size, Unit
 from orchestrator.core.scaling import Dimension, Scaling, Schedule, StepAdjustment, StepPolicy, TargetTracking
@@ -25,7 +25,7 @@ UTILIZATION = TargetTracking(
 def target(folder: Path, text: str, flags: dict[str, str] | None = None) -> Target:
     path = folder / "orchestrator.toml"
     path.write_text(HEAD + text, "utf-8")
-    return specfile.read(path, "local", flags=flags or {}, environ={}).spec.target
+    return reading.read(path, "local", flags=flags or {}, environ={}).spec.target
 
 
 def rollout(folder: Path, lines: str) -> Target:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters import specfile
+from orchestrator.adapters.spec import reading
 from orchestrator.core.errors import SpecError
 from orchestrator.core.spec import Reference, ServingSpec, TensorSpec
 
@@ -49,13 +49,13 @@ def read(
     flags: dict[str, str] | None = None,
     environ: dict[str, str] | None = None,
     endpoint: str | None = None,
-) -> specfile.Resolved:
+) -> reading.Resolved:
     path = folder / "orchestrator.toml"
     path.write_text(text, "utf-8")
-    return specfile.read(path, environment, flags=flags or {}, environ=environ or {}, endpoint=endpoint)
+    return reading.read(path, environment, flags=flags or {}, environ=environ or {}, endpoint=endpoint)
 
 
-def origin(resolved: specfile.Resolved, key: str) -> tuple[object, str]:
+def origin(resolved: reading.Resolved, key: str) -> tuple[object, str]:
     found = next(setting for setting in resolved.settings if setting.key == key)
     return found.value, found.origin
 
@@ -210,7 +210,7 @@ def test_a_name_from_the_command_line_is_shown_without_control_characters(tmp_pa
 
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=str(tmp_path)):
-        specfile.read(tmp_path / "none.toml", "local", flags={}, environ={})
+        reading.read(tmp_path / "none.toml", "local", flags={}, environ={})
 
 
 def test_an_unknown_environment_names_those_there_are(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_an_unknown_container_profile_names_those_there_are(tmp_path: Path) -> N
 
 def test_the_committed_json_schema_is_the_one_of_the_code() -> None:
     committed = Path(__file__).parents[2] / "docs" / "orchestrator.schema.json"
-    assert committed.read_text("utf-8") == specfile.schema_text()
+    assert committed.read_text("utf-8") == reading.schema_text()
 
 
 def test_requests_share_no_call_unless_the_spec_says_so(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from orchestrator import wiring
+from orchestrator.api import wiring
+from orchestrator.api.selection import Manner, Selection
 from orchestrator.core.errors import SpecError
 from orchestrator.core.prices import Prices, parse
 from orchestrator.core.spec import Spec
-from orchestrator.selection import Manner, Selection
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.prepare import NO_INTENT, Intent
 from orchestrator.usecases.readying import Workshop

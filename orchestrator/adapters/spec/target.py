@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.adapters import specchecks, specscaling
-from orchestrator.adapters.specendpoint import InstancesTable
-from orchestrator.adapters.speclayers import Chosen, Path, tree
-from orchestrator.adapters.spectables import Document
+from orchestrator.adapters.spec import autoscaling, checks
+from orchestrator.adapters.spec.endpoint import InstancesTable
+from orchestrator.adapters.spec.layers import Chosen, Path, tree
+from orchestrator.adapters.spec.tables import Document
 from orchestrator.core import containers
 from orchestrator.core.resources import AsyncInference, Capture, InstancePool, Serverless, Variant, Vpc
 from orchestrator.core.rollout import Kind, Rollout, Size, Unit
@@ -21,7 +21,7 @@ def target_of(document: Document, environment: str, chosen: Mapping[Path, Chosen
     """
     profile = document.container.profile or containers.DEFAULT_PROFILE
     containers.find(profile)
-    specchecks.check(document, chosen)
+    checks.check(document, chosen)
     settings = tree(chosen)
     endpoint, rollout = _endpoint(settings["endpoint"]), settings["rollout"]
     return Target(
@@ -38,7 +38,7 @@ def target_of(document: Document, environment: str, chosen: Mapping[Path, Chosen
         kms_key=settings.get("kms_key"),
         bucket_owner=settings.get("bucket_owner"),
         rollout=_rollout(rollout),
-        scalings=specscaling.scalings(settings.get("autoscaling") or {}, endpoint, chosen),
+        scalings=autoscaling.scalings(settings.get("autoscaling") or {}, endpoint, chosen),
         alarms=AlarmSpec(**rollout["generate_alarms"]) if rollout.get("generate_alarms") else None,
         judge=JudgeSpec(**rollout["judge"]) if rollout.get("judge") else None,
         prices=settings.get("prices"),

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from orchestrator.api.opened import Opened
 from orchestrator.core import journal
 from orchestrator.core.golden import Request, Response
 from orchestrator.core.health import Finding
@@ -16,7 +17,6 @@ from orchestrator.core.journal import Deployment
 from orchestrator.core.live import Line
 from orchestrator.core.ports import Progress, Transfer
 from orchestrator.core.savedplan import SavedPlan
-from orchestrator.opened import Opened
 from orchestrator.usecases import (
     adopt,
     alarming,

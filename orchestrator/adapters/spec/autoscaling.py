@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.adapters.specerrors import nearest
-from orchestrator.adapters.speclayers import Chosen, Path
+from orchestrator.adapters.spec.errors import nearest
+from orchestrator.adapters.spec.layers import Chosen, Path
 from orchestrator.core.errors import SpecError
-from orchestrator.core.proposal import quoted
 from orchestrator.core.resources import Variant
+from orchestrator.core.rules.proposal import quoted
 from orchestrator.core.scaling import (
     Dimension,
     Scaling,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from orchestrator.adapters.spectypes import (
+from orchestrator.adapters.spec.fields import (
     REMOVABLE,
     InstanceType,
     KmsKey,

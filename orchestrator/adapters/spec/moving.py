@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from orchestrator.adapters.spectypes import REMOVABLE, PositiveInt, ResourceName, Table, Text
+from orchestrator.adapters.spec.fields import REMOVABLE, PositiveInt, ResourceName, Table, Text
 from orchestrator.core.scaling import StepPolicy
 from orchestrator.core.target import AlarmSpec, JudgeSpec
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.api.selection import Manner, Selection
 from orchestrator.core import golden
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.golden import Case
@@ -15,13 +16,12 @@ from orchestrator.core.names import lock_key
 from orchestrator.core.spec import Spec
 from orchestrator.core.target import Target
 from orchestrator.localcloud import defaults, lifecycle
-from orchestrator.selection import Manner, Selection
 from orchestrator.usecases.edge import Edge, Patience
 from orchestrator.usecases.plan import needed
 
 if TYPE_CHECKING:
     from orchestrator.adapters.aws import Address, Clients
-    from orchestrator.adapters.specfile import Resolved
+    from orchestrator.adapters.spec.reading import Resolved
     from orchestrator.core.checkpoint import Checkpoint
     from orchestrator.core.clouds import Account
     from orchestrator.core.ports import Load
@@ -40,9 +40,9 @@ def resolve(selection: Selection) -> "Resolved":
     Raises:
         SpecError: If the spec is wrong.
     """
-    from orchestrator.adapters import specfile
+    from orchestrator.adapters.spec import reading
 
-    return specfile.read(
+    return reading.read(
         Path(selection.path),
         selection.env,
         endpoint=selection.endpoint,
@@ -57,16 +57,16 @@ def endpoints(selection: Selection) -> tuple[str, ...]:
     Raises:
         SpecError: If the spec is wrong.
     """
-    from orchestrator.adapters import specfile
+    from orchestrator.adapters.spec import reading
 
-    return specfile.known_endpoints(Path(selection.path))
+    return reading.known_endpoints(Path(selection.path))
 
 
 def spec_schema() -> str:
     """Return the JSON Schema of the spec."""
-    from orchestrator.adapters import specfile
+    from orchestrator.adapters.spec import reading
 
-    return specfile.schema_text()
+    return reading.schema_text()
 
 
 def commit(root: str) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from orchestrator.adapters import specendpoint, specmoving, spectables
-from orchestrator.adapters.specerrors import dotted
-from orchestrator.adapters.spectypes import Table
+from orchestrator.adapters.spec import endpoint, moving, tables
+from orchestrator.adapters.spec.errors import dotted
+from orchestrator.adapters.spec.fields import Table
 from orchestrator.core.errors import SpecError
 
 Path = tuple[str, ...]
@@ -39,7 +39,7 @@ _MERGED: frozenset[Path] = frozenset(
     }
 )
 _VARIANTS = (("endpoint", "variants"), ("autoscaling", "variants"))
-_INSTANCES = tuple(specendpoint.InstancesTable.model_fields)
+_INSTANCES = tuple(endpoint.InstancesTable.model_fields)
 _STEPPED = ("canary", "linear", "rolling")
 # What a key needs to have an effect; keys that are not listed always have one.
 _NEEDS: Mapping[tuple[str, str], tuple[Path, tuple[str, ...]]] = {
@@ -143,7 +143,7 @@ def _is_users_name(path: Path) -> bool:
     return path[:-1] in (("endpoint", "environment"), ("tags",), *_VARIANTS)
 
 
-def leaves(table: spectables.SettingsTable) -> dict[Path, object]:
+def leaves(table: tables.SettingsTable) -> dict[Path, object]:
     """Return what ``table`` says, by path; a table that is replaced as a whole is one value."""
     return dict(_leaves((), table))
 
@@ -176,10 +176,10 @@ def scalars() -> tuple[Path, ...]:
     return tuple(
         (*prefix, field.alias or name)
         for prefix, table in (
-            ((), spectables.SettingsTable),
-            (("endpoint",), specendpoint.EndpointTable),
-            (("rollout",), specmoving.RolloutTable),
-            (("autoscaling",), specmoving.AutoscalingTable),
+            ((), tables.SettingsTable),
+            (("endpoint",), endpoint.EndpointTable),
+            (("rollout",), moving.RolloutTable),
+            (("autoscaling",), moving.AutoscalingTable),
         )
         for name, field in table.model_fields.items()
         if not _is_composite(field.annotation)

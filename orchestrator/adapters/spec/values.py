@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from orchestrator.adapters.speclayers import Chosen
-from orchestrator.adapters.spectables import Document
-from orchestrator.adapters.spectarget import target_of
+from orchestrator.adapters.spec.layers import Chosen
+from orchestrator.adapters.spec.tables import Document
+from orchestrator.adapters.spec.target import target_of
 from orchestrator.core import spec
 
 

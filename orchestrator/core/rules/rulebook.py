@@ -8,13 +8,13 @@ import math
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from orchestrator.core import alarmrules, fleetrules, rolloutrules, scalingrules
 from orchestrator.core.errors import RefusedError
 from orchestrator.core.fleets import quota_needed
 from orchestrator.core.names import MAX_LENGTH, is_valid
-from orchestrator.core.proposal import Finding, Proposal, Severity, quoted, refuse, warn
 from orchestrator.core.resources import Pairs
 from orchestrator.core.revision import CONTAINER_ENVIRONMENT
+from orchestrator.core.rules import alarming, autoscaling, fleet, rollout
+from orchestrator.core.rules.proposal import Finding, Proposal, Severity, quoted, refuse, warn
 from orchestrator.core.target import Mode
 
 _MODEL = "SageMaker service model"
@@ -40,10 +40,10 @@ def check(proposal: Proposal) -> tuple[Finding, ...]:
         _tags,
         _regions,
         _payload,
-        fleetrules.find,
-        rolloutrules.find,
-        alarmrules.find,
-        scalingrules.find,
+        fleet.find,
+        rollout.find,
+        alarming.find,
+        autoscaling.find,
         _quota,
     )
     found = dict.fromkeys(finding for family in families for finding in family(proposal))
@@ -145,7 +145,7 @@ def _regions(proposal: Proposal) -> Iterator[Finding]:
             "SageMaker API Reference, ContainerDefinition.ModelDataUrl",
         )
     image = proposal.revision.model.image
-    where = fleetrules.registry_region(image)
+    where = fleet.registry_region(image)
     if region and where and where != region:
         yield refuse(
             "image-region",

@@ -13,19 +13,19 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.adapters import speclayers, spectables, specvalues
-from orchestrator.adapters.specerrors import nearest, unfit
-from orchestrator.adapters.speclayers import MODE, TYPE, Chosen, Layer, Setting
+from orchestrator.adapters.spec import layers, tables, values
+from orchestrator.adapters.spec.errors import nearest, unfit
+from orchestrator.adapters.spec.layers import MODE, TYPE, Chosen, Layer, Setting
 from orchestrator.core import spec
 from orchestrator.core.errors import SpecError
-from orchestrator.core.proposal import harmless, quoted
 from orchestrator.core.revision import VARIANT
+from orchestrator.core.rules.proposal import harmless, quoted
 from orchestrator.core.target import LOCAL
 
 FILE_NAME = "orchestrator.toml"
 _PREFIX = "ORCHESTRATOR_"
 _AWS_REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")
-_BUILT_IN: dict[speclayers.Path, object] = {
+_BUILT_IN: dict[layers.Path, object] = {
     ("keep_revisions",): 5,
     MODE: "realtime",
     ("endpoint", "variant"): VARIANT,
@@ -33,14 +33,14 @@ _BUILT_IN: dict[speclayers.Path, object] = {
     TYPE: "all-at-once",
 }
 # These count only where the mode or the rollout has a use for them.
-_BUILT_IN_BY_KIND: dict[speclayers.Path, object] = {
+_BUILT_IN_BY_KIND: dict[layers.Path, object] = {
     ("endpoint", "instance_type"): "ml.m5.large",
     ("endpoint", "instance_count"): 1,
     ("endpoint", "serverless"): {"memory_mb": 2048, "max_concurrency": 5},
     ("rollout", "size_percent"): 10,
     ("rollout", "bake_seconds"): 300,
 }
-_LOCAL_BUILT_IN: dict[speclayers.Path, object] = {
+_LOCAL_BUILT_IN: dict[layers.Path, object] = {
     ("region",): "eu-west-1",
     ("bucket",): "orchestrator-local",
     ("role_arn",): "arn:aws:iam::123456789012:role/orchestrator-local",
@@ -90,10 +90,9 @@ def read(
             hint=f"add [env.{harmless(environment)}], or choose one with --env",
         )
     name = _endpoint(path.name, document, endpoint)
-    tables = tuple(_tables(path.name, document, environment, name))
-    layers = [*_said(flags, environ), *tables, *_fallbacks(environment, environ)]
-    chosen = speclayers.merge(layers)
-    resolved = specvalues.spec_of(path, document, environment, chosen, name or document.name)
+    written = tuple(_tables(path.name, document, environment, name))
+    chosen = layers.merge([*_said(flags, environ), *written, *_fallbacks(environment, environ)])
+    resolved = values.spec_of(path, document, environment, chosen, name or document.name)
     settings = (*_settings(chosen), *_others(path.name, document))
     return Resolved(resolved, settings, tuple(document.endpoints))
 
@@ -110,10 +109,10 @@ def known_endpoints(path: Path) -> tuple[str, ...]:
 
 def schema_text() -> str:
     """Return the JSON Schema of the spec; the copy in ``docs/`` is compared with it by a test."""
-    return json.dumps(spectables.Document.model_json_schema(by_alias=True), indent=2) + "\n"
+    return json.dumps(tables.Document.model_json_schema(by_alias=True), indent=2) + "\n"
 
 
-def _document(path: Path) -> spectables.Document:
+def _document(path: Path) -> tables.Document:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
@@ -124,12 +123,12 @@ def _document(path: Path) -> spectables.Document:
     except (ValueError, RecursionError, OSError) as error:
         raise SpecError(f"{path.name} cannot be read: {error}") from error
     try:
-        return spectables.Document.model_validate(content)
+        return tables.Document.model_validate(content)
     except ValidationError as error:
-        raise unfit(path.name, spectables.Document, error) from error
+        raise unfit(path.name, tables.Document, error) from error
 
 
-def _endpoint(file: str, document: spectables.Document, endpoint: str | None) -> str | None:
+def _endpoint(file: str, document: tables.Document, endpoint: str | None) -> str | None:
     """Return which of the declared endpoints is meant, or ``None`` for the project as such."""
     known = tuple(document.endpoints)
     if endpoint is None:
@@ -145,14 +144,12 @@ def _endpoint(file: str, document: spectables.Document, endpoint: str | None) ->
     )
 
 
-def _tables(
-    file: str, document: spectables.Document, environment: str, endpoint: str | None
-) -> Iterator[Layer]:
+def _tables(file: str, document: tables.Document, environment: str, endpoint: str | None) -> Iterator[Layer]:
     if endpoint is not None:
-        yield _layer(f"{file} [endpoints.{endpoint}]", speclayers.leaves(document.endpoints[endpoint]))
+        yield _layer(f"{file} [endpoints.{endpoint}]", layers.leaves(document.endpoints[endpoint]))
     if environment in document.env:
-        yield _layer(f"{file} [env.{environment}]", speclayers.leaves(document.env[environment]))
-    yield _layer(f"{file} [defaults]", speclayers.leaves(document.defaults))
+        yield _layer(f"{file} [env.{environment}]", layers.leaves(document.env[environment]))
+    yield _layer(f"{file} [defaults]", layers.leaves(document.defaults))
 
 
 def _fallbacks(environment: str, environ: Mapping[str, str]) -> Iterator[Layer]:
@@ -168,29 +165,29 @@ def _fallbacks(environment: str, environ: Mapping[str, str]) -> Iterator[Layer]:
     yield _layer("built in", _BUILT_IN_BY_KIND)
 
 
-def _layer(origin: str, values: Mapping[speclayers.Path, object]) -> Layer:
+def _layer(origin: str, values: Mapping[layers.Path, object]) -> Layer:
     return Layer(lambda _: origin, values)
 
 
 def _said(flags: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[Layer]:
     """Yield what was said outside the file: it came as text."""
-    variables = {path: environ.get(_variable(path), "") for path in speclayers.scalars()}
+    variables = {path: environ.get(_variable(path), "") for path in layers.scalars()}
     given = {tuple(key.split(".")): value for key, value in flags.items()}
     yield Layer(_flag, _typed(given, "the command line", _flag))
     yield Layer(_variable, _typed(variables, "the environment", _variable))
 
 
-def _flag(path: speclayers.Path) -> str:
+def _flag(path: layers.Path) -> str:
     return "--rollout" if path == TYPE else f"--{path[-1].replace('_', '-')}"
 
 
-def _variable(path: speclayers.Path) -> str:
+def _variable(path: layers.Path) -> str:
     return _PREFIX + "_".join(path).upper()
 
 
 def _typed(
-    values: Mapping[speclayers.Path, str], where: str, spelt: Callable[[speclayers.Path], str]
-) -> dict[speclayers.Path, object]:
+    values: Mapping[layers.Path, str], where: str, spelt: Callable[[layers.Path], str]
+) -> dict[layers.Path, object]:
     """Return settings that came as text, validated and turned into their types."""
     nested: dict[str, Any] = {}
     for path, value in values.items():
@@ -200,22 +197,22 @@ def _typed(
                 table = table.setdefault(part, {})
             table[path[-1]] = value
     try:
-        return speclayers.leaves(spectables.SettingsTable.model_validate(nested, strict=False))
+        return layers.leaves(tables.SettingsTable.model_validate(nested, strict=False))
     except ValidationError as error:
-        raise unfit(where, spectables.SettingsTable, error, spelt) from error
+        raise unfit(where, tables.SettingsTable, error, spelt) from error
 
 
-def _settings(chosen: Mapping[speclayers.Path, Chosen]) -> Iterator[Setting]:
+def _settings(chosen: Mapping[layers.Path, Chosen]) -> Iterator[Setting]:
     """Yield what was resolved, table by table, and what nobody has set outside of them."""
-    tables = [field.alias or name for name, field in spectables.SettingsTable.model_fields.items()]
-    unset = [path for path in speclayers.scalars() if len(path) == 1 and path not in chosen]
-    for path in sorted((*chosen, *unset), key=lambda path: (tables.index(path[0]), path)):
+    order = [field.alias or name for name, field in tables.SettingsTable.model_fields.items()]
+    unset = [path for path in layers.scalars() if len(path) == 1 and path not in chosen]
+    for path in sorted((*chosen, *unset), key=lambda path: (order.index(path[0]), path)):
         found = chosen.get(path)
         value, origin = (None, "not set") if found is None else (found.value, found.origin)
         yield Setting(".".join(path), value, origin)
 
 
-def _others(file: str, document: spectables.Document) -> Iterator[Setting]:
+def _others(file: str, document: tables.Document) -> Iterator[Setting]:
     """Yield everything outside the settings: it is the same in every environment."""
     for table in ("model", "entrypoint", "schema", "package", "container", "serving", "golden", "policy"):
         content: BaseModel = getattr(document, "schema_" if table == "schema" else table)

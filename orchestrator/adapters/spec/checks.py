@@ -6,12 +6,12 @@ Ranges, and rules between what is wanted and what there is, are checked when a p
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from orchestrator.adapters.specerrors import dotted
-from orchestrator.adapters.speclayers import Chosen, Path, tree
-from orchestrator.adapters.spectables import Document
+from orchestrator.adapters.spec.errors import dotted
+from orchestrator.adapters.spec.layers import Chosen, Path, tree
+from orchestrator.adapters.spec.tables import Document
 from orchestrator.core.errors import Detail, SpecError
-from orchestrator.core.proposal import quoted
 from orchestrator.core.revision import RESERVED_VARIABLES
+from orchestrator.core.rules.proposal import quoted
 from orchestrator.core.secrets import found_in
 from orchestrator.core.spec import S3_PREFIX
 

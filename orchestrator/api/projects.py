@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
-from orchestrator import wiring
-from orchestrator.api import Outcome, Project
+from orchestrator.api import wiring
+from orchestrator.api.project import Outcome, Project
+from orchestrator.api.selection import Manner, Selection
 from orchestrator.core.errors import SpecError
 from orchestrator.core.ports import Progress, Transfer
-from orchestrator.selection import Manner, Selection
 from orchestrator.usecases import readying
 from orchestrator.usecases.build import Build
 from orchestrator.usecases.many import Ended, Job, Stop, run_all

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from orchestrator.adapters.specendpoint import EndpointTable
-from orchestrator.adapters.specmoving import AutoscalingTable, RolloutTable
-from orchestrator.adapters.spectypes import (
+from orchestrator.adapters.spec.endpoint import EndpointTable
+from orchestrator.adapters.spec.fields import (
     PRINTABLE,
     REMOVABLE,
     DType,
@@ -23,6 +22,7 @@ from orchestrator.adapters.spectypes import (
     Table,
     Text,
 )
+from orchestrator.adapters.spec.moving import AutoscalingTable, RolloutTable
 from orchestrator.core import spec
 from orchestrator.core.errors import SpecError
 from orchestrator.core.tasks import check_options

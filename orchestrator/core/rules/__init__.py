@@ -1,0 +1,1 @@
+"""What AWS would refuse, or do silently, and what a plan had better not do: checked before the first call."""
