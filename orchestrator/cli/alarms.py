@@ -7,7 +7,7 @@ from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core.alarms import Alarm
 from orchestrator.core.errors import RefusedError
-from orchestrator.core.rules.proposal import Severity
+from orchestrator.core.proposal import Severity
 
 
 @click.command("alarms")

@@ -4,9 +4,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from orchestrator.core.proposal import Proposal
 from orchestrator.core.resources import EndpointConfig, Variant
 from orchestrator.core.rollout import Kind, Size, Unit
-from orchestrator.core.rules.proposal import Proposal
 
 Counts = Mapping[str, int]
 """How many instances each variant has, by its name."""

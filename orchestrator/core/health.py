@@ -11,9 +11,9 @@ from orchestrator.core import containers
 from orchestrator.core.alarms import Alarm
 from orchestrator.core.containers import Profile
 from orchestrator.core.journal import Deployment
+from orchestrator.core.proposal import Severity as Weight
 from orchestrator.core.resources import Endpoint, EndpointStatus, Model
 from orchestrator.core.rules.alarmlint import Watched, absent, lint
-from orchestrator.core.rules.proposal import Severity as Weight
 from orchestrator.core.scaling import Dimension, Scaling
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from orchestrator.core.fleets import counts_after, counts_before, fleets, quota_needed
 from orchestrator.core.prices import Cost, Prices, hourly
+from orchestrator.core.proposal import Proposal, mode_of
 from orchestrator.core.rollout import Kind
-from orchestrator.core.rules.proposal import Proposal, mode_of
 from orchestrator.core.steps import (
     CreateEndpoint,
     DeleteEndpoint,

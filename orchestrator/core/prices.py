@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from orchestrator.core.errors import SpecError
 from orchestrator.core.fleets import fleets, type_of
+from orchestrator.core.proposal import quoted
 from orchestrator.core.resources import EndpointConfig
-from orchestrator.core.rules.proposal import quoted
 
 _KEYS = frozenset({"currency", "per_hour"})
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from orchestrator.core.alarms import Alarm, generate
 from orchestrator.core.errors import NotFoundError
+from orchestrator.core.proposal import Finding
 from orchestrator.core.resources import EndpointConfig
 from orchestrator.core.rules import alarmlint
-from orchestrator.core.rules.proposal import Finding
 from orchestrator.core.target import Target
 from orchestrator.usecases.edge import Edge
 

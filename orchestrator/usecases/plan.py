@@ -10,10 +10,10 @@ from orchestrator.core.golden import Case, to_bytes
 from orchestrator.core.notes import Note, meaning
 from orchestrator.core.planner import Desired
 from orchestrator.core.prices import Prices
+from orchestrator.core.proposal import Finding
 from orchestrator.core.resources import State
 from orchestrator.core.revision import Golden, Revision, Source, make, tags_of
 from orchestrator.core.rules import rulebook
-from orchestrator.core.rules.proposal import Finding
 from orchestrator.core.scaling import Scaling
 from orchestrator.core.spec import S3_PREFIX, Spec
 from orchestrator.core.steps import Plan

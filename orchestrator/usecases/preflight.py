@@ -7,10 +7,10 @@ from orchestrator.core.alarms import Alarm
 from orchestrator.core.errors import DeniedError
 from orchestrator.core.fleets import quota_needed
 from orchestrator.core.golden import Case
+from orchestrator.core.proposal import Finding, Proposal, Severity
 from orchestrator.core.resources import State
 from orchestrator.core.revision import Revision
 from orchestrator.core.rules import rulebook
-from orchestrator.core.rules.proposal import Finding, Proposal, Severity
 from orchestrator.core.shapes import Violation
 from orchestrator.usecases.change import Terms
 from orchestrator.usecases.edge import Edge

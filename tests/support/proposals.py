@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from orchestrator.core.proposal import Proposal
 from orchestrator.core.resources import (
     AsyncInference,
     Endpoint,
@@ -14,7 +15,6 @@ from orchestrator.core.resources import (
 )
 from orchestrator.core.revision import Revision
 from orchestrator.core.rollout import Kind, Rollout, Size
-from orchestrator.core.rules.proposal import Proposal
 from orchestrator.core.scaling import Scaling, StepAdjustment, StepPolicy, TargetTracking
 from orchestrator.core.target import JudgeSpec
 

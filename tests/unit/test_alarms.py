@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.alarms import Alarm, config_of, generate, judge_alarm_name
+from orchestrator.core.proposal import Severity
 from orchestrator.core.resources import EndpointConfig, Variant
 from orchestrator.core.rollout import AT_ONCE, Kind, Rollout, Size
 from orchestrator.core.rules.alarmlint import Watched, absent, lint, lint_made, never_fires
-from orchestrator.core.rules.proposal import Severity
 from orchestrator.core.target import AlarmSpec
 
 CONFIG = EndpointConfig("digits-aaaaaaaaaaaa", (Variant("primary", "m", "ml.m5.large", 4),))

@@ -9,6 +9,7 @@ from orchestrator.core.errors import SpecError
 from orchestrator.core.fleets import counts_after, counts_before, quota_needed
 from orchestrator.core.notes import meaning, minutes
 from orchestrator.core.prices import Cost, Prices, hourly, parse
+from orchestrator.core.proposal import Proposal
 from orchestrator.core.resources import (
     Endpoint,
     EndpointConfig,
@@ -21,7 +22,6 @@ from orchestrator.core.resources import (
 )
 from orchestrator.core.revision import Revision
 from orchestrator.core.rollout import AT_ONCE, Kind, Rollout, Size, Unit
-from orchestrator.core.rules.proposal import Proposal
 from orchestrator.core.scaling import Dimension, Scaling
 from orchestrator.core.steps import (
     CreateEndpoint,

@@ -9,13 +9,13 @@ import pytest
 
 from orchestrator.core.alarms import Alarm, generate
 from orchestrator.core.errors import RefusedError
+from orchestrator.core.proposal import Finding, Proposal, Severity, quoted
 from orchestrator.core.resources import (
     Model,
     Variant,
     Vpc,
 )
 from orchestrator.core.rules import rulebook
-from orchestrator.core.rules.proposal import Finding, Proposal, Severity, quoted
 from orchestrator.core.scaling import Schedule
 from orchestrator.core.target import AlarmSpec
 from tests.support import broken_fleets, broken_rollouts

@@ -7,8 +7,8 @@ from typing import Any
 from orchestrator.adapters.spec.errors import nearest
 from orchestrator.adapters.spec.layers import Chosen, Path
 from orchestrator.core.errors import SpecError
+from orchestrator.core.proposal import quoted
 from orchestrator.core.resources import Variant
-from orchestrator.core.rules.proposal import quoted
 from orchestrator.core.scaling import (
     Dimension,
     Scaling,

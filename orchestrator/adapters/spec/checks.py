@@ -10,8 +10,8 @@ from orchestrator.adapters.spec.errors import dotted
 from orchestrator.adapters.spec.layers import Chosen, Path, tree
 from orchestrator.adapters.spec.tables import Document
 from orchestrator.core.errors import Detail, SpecError
+from orchestrator.core.proposal import quoted
 from orchestrator.core.revision import RESERVED_VARIABLES
-from orchestrator.core.rules.proposal import quoted
 from orchestrator.core.secrets import found_in
 from orchestrator.core.spec import S3_PREFIX
 

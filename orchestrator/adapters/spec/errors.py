@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.core.errors import Detail, SpecError
-from orchestrator.core.rules.proposal import harmless
+from orchestrator.core.proposal import harmless
 
 _LONGEST = 100
 # Values below this key may be secrets by mistake: they are not quoted.

@@ -18,8 +18,8 @@ from orchestrator.adapters.spec.errors import nearest, unfit
 from orchestrator.adapters.spec.layers import MODE, TYPE, Chosen, Layer, Setting
 from orchestrator.core import spec
 from orchestrator.core.errors import SpecError
+from orchestrator.core.proposal import harmless, quoted
 from orchestrator.core.revision import VARIANT
-from orchestrator.core.rules.proposal import harmless, quoted
 from orchestrator.core.target import LOCAL
 
 FILE_NAME = "orchestrator.toml"

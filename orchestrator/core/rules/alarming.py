@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from orchestrator.core.judging import shared_seconds
+from orchestrator.core.proposal import Finding, Proposal, quoted, refuse, warn
 from orchestrator.core.rollout import Kind
 from orchestrator.core.rules.alarmlint import Watched, absent, lint, lint_made
-from orchestrator.core.rules.proposal import Finding, Proposal, quoted, refuse, warn
 from orchestrator.core.target import JudgeSpec, Mode
 
 MAX_ALARMS = 10

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.core.alarms import NAMESPACE, Alarm
+from orchestrator.core.proposal import Finding, quoted, refuse, warn
 from orchestrator.core.rollout import AT_ONCE, Kind, Rollout
-from orchestrator.core.rules.proposal import Finding, quoted, refuse, warn
 
 _KEY = "rollout.alarms"
 _GUARDRAILS = "SageMaker Developer Guide, deployment-guardrails-configuration"

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator
 
 from orchestrator.core.machines import is_t2
+from orchestrator.core.proposal import Finding, Proposal, quoted, refuse, warn
 from orchestrator.core.resources import Variant
 from orchestrator.core.rules.alarmlint import never_fires
-from orchestrator.core.rules.proposal import Finding, Proposal, quoted, refuse, warn
 from orchestrator.core.scaling import Dimension, Scaling, Schedule
 from orchestrator.core.target import Mode
 

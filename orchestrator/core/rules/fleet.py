@@ -8,8 +8,8 @@ from orchestrator.core.containers import PROFILES, Profile
 from orchestrator.core.fleets import fleets
 from orchestrator.core.machines import is_graviton
 from orchestrator.core.names import is_valid
+from orchestrator.core.proposal import Finding, Proposal, Severity, mode_of, quoted, refuse, warn
 from orchestrator.core.resources import Serverless, Variant
-from orchestrator.core.rules.proposal import Finding, Proposal, Severity, mode_of, quoted, refuse, warn
 from orchestrator.core.target import Mode
 
 _MODEL = "SageMaker service model"

@@ -7,9 +7,9 @@ model counts the variant's instances, its developer guide those of the new fleet
 from collections.abc import Iterator
 
 from orchestrator.core.machines import is_inf1
+from orchestrator.core.proposal import Finding, Proposal, quoted, refuse, warn
 from orchestrator.core.resources import Variant
 from orchestrator.core.rollout import Kind, Rollout, Size, Unit
-from orchestrator.core.rules.proposal import Finding, Proposal, quoted, refuse, warn
 from orchestrator.core.target import Mode
 
 MAX_SECONDS = 28_800

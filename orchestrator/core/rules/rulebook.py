@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from orchestrator.core.errors import RefusedError
 from orchestrator.core.fleets import quota_needed
 from orchestrator.core.names import MAX_LENGTH, is_valid
+from orchestrator.core.proposal import Finding, Proposal, Severity, quoted, refuse, warn
 from orchestrator.core.resources import Pairs
 from orchestrator.core.revision import CONTAINER_ENVIRONMENT
 from orchestrator.core.rules import alarming, autoscaling, fleet, rollout
-from orchestrator.core.rules.proposal import Finding, Proposal, Severity, quoted, refuse, warn
 from orchestrator.core.target import Mode
 
 _MODEL = "SageMaker service model"
