@@ -49,8 +49,12 @@ conformance: $(STAMP)  ## ask the real toolkit again what it answers, and compar
 	$(BIN)/python -m tests.conformance.recording
 	$(BIN)/python -m tests.conformance.models
 
-fuzz: $(STAMP)  ## the fuzzers, fifty times as long as in the tests
+fuzz: $(STAMP)  ## fuzzers and faults, up to fifty times as long as in the tests
 	ORCHESTRATOR_FUZZ=50 $(BIN)/pytest --numprocesses 2 -o faulthandler_timeout=14400 tests/security -k fuzz
+	ORCHESTRATOR_FUZZ=20 $(BIN)/pytest --numprocesses 2 -o faulthandler_timeout=14400 \
+		tests/integration/test_lock_races.py tests/integration/test_real_kills.py \
+		tests/property/test_bit_flips.py tests/property/test_no_false_drift.py
+	ORCHESTRATOR_FUZZ=50 $(BIN)/pytest -o faulthandler_timeout=14400 tests/integration/test_deploying_in_bad_weather.py
 
 clean:  ## remove what was installed and built
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,16 +1,18 @@
 """Who we are, and what the account can do: STS, IAM, ECR and Service Quotas."""
 
+import fnmatch
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters.aws import Clients, code_of, translated
+from orchestrator.adapters.aws import Clients
+from orchestrator.adapters.refusals import code_of, translated
 from orchestrator.core.errors import CloudError, DeniedError
 
 _SAGEMAKER = "sagemaker.amazonaws.com"
-_ASSUME = {"sts:AssumeRole", "sts:*", "*"}
+_ASSUME = "sts:assumerole"
 # ECR user guide, "Amazon ECR registries"; the tag and the digest are Docker's.
 _ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
@@ -114,15 +116,18 @@ def _lets_sagemaker(policy: object) -> bool:
     statements = policy.get("Statement", ()) if isinstance(policy, Mapping) else ()
     listed = [statements] if isinstance(statements, Mapping) else statements
     matching = [statement for statement in listed if _is_about_sagemaker(statement)]
-    effects = {statement.get("Effect") for statement in matching}
-    return "Allow" in effects and "Deny" not in effects
+    allowed = any(one.get("Effect") == "Allow" for one in matching)
+    # A denial under a condition, such as those against confused deputies, may never apply.
+    return allowed and not any(one.get("Effect") == "Deny" and not one.get("Condition") for one in matching)
 
 
 def _is_about_sagemaker(statement: Mapping[str, Any]) -> bool:
     principal = statement.get("Principal", {})
     services = principal.get("Service", ()) if isinstance(principal, Mapping) else principal
     actions = _several(statement.get("Action", ()))
-    return bool(set(_several(services)) & {_SAGEMAKER, "*"}) and bool(set(actions) & _ASSUME)
+    # IAM user guide, Action: case does not count, and `*` and `?` stand for others.
+    assumes = any(fnmatch.fnmatchcase(_ASSUME, action.lower()) for action in actions)
+    return assumes and bool(set(_several(services)) & {_SAGEMAKER, "*"})
 
 
 def _several(value: object) -> list[str]:

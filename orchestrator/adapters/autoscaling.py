@@ -9,8 +9,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from orchestrator.adapters import scaling as shapes
-from orchestrator.adapters.aws import Clients, code_of, message_of, translated
+from orchestrator.adapters.aws import Clients
 from orchestrator.adapters.cloudwatch import CloudWatch
+from orchestrator.adapters.refusals import code_of, message_of, translated
 from orchestrator.core.scaling import Dimension, Scaling
 
 # API reference, DescribeScalableTargets: ResourceIds.
@@ -85,7 +86,8 @@ class ApplicationAutoscaling:
         which = {name: target[name] for name in shapes.RESOURCE}
         policies, variant = list(self._policies(which)), shapes.variant_of(target)
         names = [name for policy in policies for name in shapes.alarm_names(endpoint, variant, policy)]
-        alarms = self._alarms.find(names) if names else ()
+        # An alarm that sets nothing off is as good as none: its policy never acts.
+        alarms = self._alarms.find_acting(names) if names else ()
         return shapes.scaling(endpoint, target, policies, list(self._schedules(which)), alarms)
 
     def _policies(self, which: Mapping[str, object]) -> Iterator[Mapping[str, Any]]:

@@ -3,12 +3,13 @@
 Knows the shapes of its requests and answers; hands out `orchestrator.core.alarms` values.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from orchestrator.adapters.aws import Clients, translated
+from orchestrator.adapters.aws import Clients
+from orchestrator.adapters.refusals import translated
 from orchestrator.core.alarms import Alarm, Query
 from orchestrator.core.resources import Pairs
 
@@ -29,18 +30,25 @@ class CloudWatch:
 
     def find(self, names: Sequence[str]) -> tuple[Alarm, ...]:
         """Return those of the alarms that exist, in the order of ``names``."""
+        return self._find(names, lambda _: True)
+
+    def find_acting(self, names: Sequence[str]) -> tuple[Alarm, ...]:
+        """Return those of the alarms that exist and set something off, in the order of ``names``."""
+        return self._find(names, _acts)
+
+    def _find(self, names: Sequence[str], wanted: Callable[[Mapping[str, Any]], bool]) -> tuple[Alarm, ...]:
         with translated("looking for alarms"):
             found: dict[str, Alarm] = {}
             for some in _in_calls(names):
                 for page in self._pages(AlarmNames=some):
-                    found |= {alarm.name: alarm for alarm in _alarms(page)}
+                    found |= {one["AlarmName"]: alarm_of(one) for one in _listed(page) if wanted(one)}
         return tuple(found[name] for name in dict.fromkeys(names) if name in found)
 
     def begin_with(self, prefix: str) -> frozenset[str]:
         """Return the names of all alarms that begin with ``prefix``."""
         with translated(f"looking for the alarms '{prefix}...'"):
             pages = self._pages(AlarmNamePrefix=prefix)
-            return frozenset(alarm.name for page in pages for alarm in _alarms(page))
+            return frozenset(one["AlarmName"] for page in pages for one in _listed(page))
 
     def put(self, alarm: Alarm, *, actions: Sequence[str] = ()) -> None:
         """Make an alarm, or make it what ``alarm`` says; ``actions`` are the ARNs of what it sets off."""
@@ -137,9 +145,13 @@ def alarm_of(answer: Mapping[str, Any]) -> Alarm:
     )
 
 
-def _alarms(page: Mapping[str, Any]) -> Iterator[Alarm]:
-    listed = chain(page.get("MetricAlarms", ()), page.get("CompositeAlarms", ()))
-    return map(alarm_of, listed)
+def _listed(page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return chain(page.get("MetricAlarms", ()), page.get("CompositeAlarms", ()))
+
+
+def _acts(answer: Mapping[str, Any]) -> bool:
+    # DisableAlarmActions leaves everything else of an alarm as it was.
+    return bool(answer.get("ActionsEnabled", True) and answer.get("AlarmActions"))
 
 
 def _in_calls(names: Sequence[str]) -> Iterator[list[str]]:

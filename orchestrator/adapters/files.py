@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.errors import OrchestratorError, RefusedError
 
 _DRAFT = ".draft-"
 
@@ -35,7 +35,8 @@ def read(path: str, limit_bytes: int) -> bytes:
     """Return what is in the file ``path``.
 
     Raises:
-        OrchestratorError: If it cannot be read, or is longer than any of its kind.
+        RefusedError: If it is longer than any of its kind; no more of it was read.
+        OrchestratorError: If it cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
@@ -43,7 +44,11 @@ def read(path: str, limit_bytes: int) -> bytes:
     except OSError as error:
         raise OrchestratorError(f"reading '{path}': {error.strerror or error}") from error
     if len(content) > limit_bytes:
-        raise OrchestratorError(f"'{path}' is longer than {limit_bytes} bytes: it is no such file")
+        raise RefusedError(
+            f"reading '{path}': it is longer than {limit_bytes} bytes, and no such file is",
+            details=[("state", "nothing has changed")],
+            hint="name another file",
+        )
     return content
 
 

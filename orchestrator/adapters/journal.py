@@ -7,13 +7,12 @@ entry its head is written, an object of its own.
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from orchestrator.adapters.slot import S3Slot
-from orchestrator.adapters.store.s3 import S3Store
 from orchestrator.core import heads, journal, names
 from orchestrator.core.errors import ConflictError
 from orchestrator.core.journal import Entry, Head
+from orchestrator.core.ports import Slot, Store
 
-_AT_ONCE = 8
+AT_ONCE = 8
 """How many entries are read at a time: botocore keeps ten connections."""
 
 _ATTEMPTS = 5
@@ -22,10 +21,19 @@ _ATTEMPTS = 5
 class S3Journal:
     """The `Journal` port on a bucket. Remembers the last entry it has read or written."""
 
-    def __init__(self, store: S3Store, endpoint: str) -> None:
+    def __init__(self, store: Store, slot: Slot, endpoint: str, *, at_once: int = AT_ONCE) -> None:
+        """Open the journal of ``endpoint``; nothing is read yet.
+
+        Args:
+            store: Where its entries lie.
+            slot: Where its head lies, under `names.head_key`.
+            endpoint: Its name.
+            at_once: How many entries to read at a time; one needs no thread.
+        """
         self._store = store
         self._endpoint = endpoint
-        self._slot = S3Slot(store.bucket, names.head_key(endpoint))
+        self._slot = slot
+        self._at_once = at_once
         self._last: Head | None = None
         self._tag: str | None = None
         self._unsure: tuple[Entry, bytes] | None = None
@@ -38,10 +46,7 @@ class S3Journal:
         """
         # The head first: what is written between the two reads makes it lag behind, which is legal.
         head = self.head()
-        keys = self._store.keys(names.journal_prefix(self._endpoint))
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            encoded = list(pool.map(self._store.read, keys))
-        decoded = journal.decode(self._endpoint, encoded)
+        decoded = journal.decode(self._endpoint, self._encoded())
         self._last = heads.replay(self._endpoint, decoded, head)[-1]
         self._unsure = None
         return decoded
@@ -73,6 +78,13 @@ class S3Journal:
         entry = Entry(last.number + 1, last.digest, at, by, kind, facts)
         self._write(entry, journal.encode(entry))
         return entry
+
+    def _encoded(self) -> list[bytes]:
+        keys = self._store.keys(names.journal_prefix(self._endpoint))
+        if self._at_once == 1:
+            return [self._store.read(key) for key in keys]
+        with ThreadPoolExecutor(self._at_once) as pool:
+            return list(pool.map(self._store.read, keys))
 
     def _write(self, entry: Entry, encoded: bytes) -> None:
         key = names.journal_key(self._endpoint, entry.number)

@@ -2,7 +2,8 @@
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters.aws import Clients, code_of, translated
+from orchestrator.adapters.aws import Clients
+from orchestrator.adapters.refusals import code_of, translated
 from orchestrator.core.live import Line, Position, unseen
 
 _PER_SECOND = 1000

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters.aws import Clients, code_of, message_of, translated
+from orchestrator.adapters.aws import Clients
+from orchestrator.adapters.refusals import code_of, message_of, translated
 from orchestrator.core.errors import CloudError, OrchestratorError
 from orchestrator.core.golden import Request, Response
 from orchestrator.core.live import Pending

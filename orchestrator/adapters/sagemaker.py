@@ -12,8 +12,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from orchestrator.adapters import answers, requests
-from orchestrator.adapters.aws import Clients, message_of, translated
+from orchestrator.adapters.aws import Clients
 from orchestrator.adapters.clock import SystemClock
+from orchestrator.adapters.refusals import message_of, translated
 from orchestrator.core.clouds import Capacity, Update
 from orchestrator.core.errors import ConflictError
 from orchestrator.core.names import is_content_name, stem
@@ -32,10 +33,9 @@ _TOO_NEW = ("Could not find endpoint configuration", "Could not find model")
 _NAME_PART = re.compile(r"[a-zA-Z0-9-]{0,63}")
 # What was just made is not seen everywhere at once, and neither is a role: SageMaker API reference,
 # CreateEndpoint, on eventual consistency; for roles, 10 to 30 s are reported.
-_PROPAGATION_SECONDS = 30.0
-_ROLE_SECONDS = 60.0
-_FIRST_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 8.0
+_PROPAGATION_SECONDS, _ROLE_SECONDS = 30.0, 60.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 8.0
+_PAGES = {"PageSize": 100}  # ten unless asked for; the most there are: ListEndpoints, MaxResults
 
 
 class SageMaker:
@@ -60,14 +60,14 @@ class SageMaker:
                 endpoint=self.endpoint(endpoint),
             )
 
-    def endpoint(self, name: str) -> Endpoint | None:
-        """Return the endpoint as it is now, or ``None``."""
+    def endpoint(self, name: str, *, tags: bool = True) -> Endpoint | None:
+        """Return the endpoint as it is now, or ``None``; without its ``tags``, in one call."""
         with translated(f"looking at endpoint '{name}'"):
             answer = _unless_missing(self._api.describe_endpoint, EndpointName=name)
             if answer is None:
                 return None
             self._arns[name] = answer["EndpointArn"]
-            return answers.endpoint(answer, self._tags(answer["EndpointArn"]))
+            return answers.endpoint(answer, self._tags(answer["EndpointArn"]) if tags else ())
 
     def model(self, name: str, *, tags: bool = True) -> Model | None:
         """Return a model, or ``None``; without its ``tags``, in one call."""
@@ -96,7 +96,7 @@ class SageMaker:
             return ()
         only = {"NameContains": like} if like else {}
         with translated("listing endpoints"):
-            pages = self._api.get_paginator("list_endpoints").paginate(**only)
+            pages = self._api.get_paginator("list_endpoints").paginate(**only, PaginationConfig=_PAGES)
             names = (found["EndpointName"] for page in pages for found in page["Endpoints"])
             return tuple(sorted(name for name in names if like.lower() in name.lower()))
 
@@ -110,8 +110,8 @@ class SageMaker:
 
     def create_endpoint_config(self, config: EndpointConfig) -> None:
         """Create an endpoint config; succeed if it exists."""
+        known = bool(config.models) and config.models <= self._seen
         with translated(f"creating endpoint config '{config.name}'"):
-            known = bool(config.models) and config.models <= self._seen
             self._patiently(self._api.create_endpoint_config, requests.config(config), known=known)
             self._seen.add(config.name)
 
@@ -140,10 +140,10 @@ class SageMaker:
             ConflictError: If somebody else is changing the endpoint.
             QuotaError: If the account may not have a second fleet.
         """
+        known, request = update.config in self._seen, requests.update(update)
         with translated(f"updating endpoint '{update.endpoint}'"):
-            known = update.config in self._seen
             try:
-                self._patiently(self._api.update_endpoint, requests.update(update), known=known)
+                self._patiently(self._api.update_endpoint, request, known=known)
             except ClientError as error:
                 if not message_of(error).startswith(_BUSY):
                     raise
@@ -202,7 +202,8 @@ class SageMaker:
             "models": ("list_models", "Models", "ModelName"),
             "configs": ("list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
         }[kind]
-        for page in self._api.get_paginator(operation).paginate(NameContains=stem(endpoint)):
+        pages = self._api.get_paginator(operation)
+        for page in pages.paginate(NameContains=f"{stem(endpoint)}-", PaginationConfig=_PAGES):
             names = (found[member] for found in page[listed])
             yield from (name for name in names if is_content_name(name, endpoint))
 

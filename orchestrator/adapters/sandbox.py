@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters.aws import Clients, code_of, translated
+from orchestrator.adapters.aws import Clients
+from orchestrator.adapters.refusals import code_of, translated
 
 _TRUST = {
     "Version": "2012-10-17",

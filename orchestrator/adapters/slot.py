@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters.aws import code_of
+from orchestrator.adapters.refusals import code_of
 from orchestrator.adapters.store.bucket import Bucket
 from orchestrator.core.errors import NotFoundError, ThrottledError
 from orchestrator.core.ports import Stored

@@ -1,6 +1,8 @@
 """A spec that was read, and the outside world of its environment, which is connected to at the first use."""
 
+import threading
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -8,7 +10,9 @@ from typing import Self
 from orchestrator.api import wiring
 from orchestrator.api.selection import Manner, Selection
 from orchestrator.core.errors import SpecError
+from orchestrator.core.names import is_valid
 from orchestrator.core.prices import Prices, parse
+from orchestrator.core.proposal import quoted
 from orchestrator.core.spec import Spec
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.prepare import NO_INTENT, Intent
@@ -38,6 +42,7 @@ class Opened:
         self._other = other
         self._manner = manner or Manner()
         self._edge: Edge | None = None
+        self._connecting = threading.Lock()
 
     @classmethod
     def open(
@@ -69,7 +74,8 @@ class Opened:
         """Do what `open` does, with the arguments put together.
 
         Raises:
-            SpecError: If the spec is wrong, or declares several endpoints and none was named.
+            SpecError: If the spec is wrong, declares several endpoints and none was named, or none can have
+                the name.
         """
         named, known = selection.endpoint, wiring.endpoints(selection)
         if named is None and len(known) > 1:
@@ -80,6 +86,16 @@ class Opened:
             )
         if named is None or named in known:
             return cls(selection, manner)
+        if not is_valid(named):
+            # An unset variable in a script gives an empty name, which must not become the project's own.
+            raise SpecError(
+                f"no endpoint can be called {quoted(named)}",
+                details=[
+                    ("rule", "1 to 63 letters, digits and hyphens, none at either end: CreateEndpoint"),
+                    ("known", ", ".join(known)),
+                ],
+                hint="leave the name out for the project's own endpoint",
+            )
         own = Selection(selection.path, selection.env, None, selection.profile, selection.settings)
         return cls(own, manner, other=named)
 
@@ -101,11 +117,20 @@ class Opened:
             SpecError: If the spec lacks a setting the environment needs.
             DeniedError: If there are no credentials.
         """
-        if self._edge is None:
-            self._spec, self._edge = wiring.connect(
-                self._spec, self.name, self.selection.profile, self._manner
-            )
-        return self._edge
+        with self._connecting:
+            if self._edge is None:
+                self._spec, self._edge = wiring.connect(
+                    self._spec, self.name, self.selection.profile, self._manner
+                )
+            return self._edge
+
+    def view(self) -> Edge:
+        """Return the outside world with a journal that nobody else reads from.
+
+        A journal refuses to go on where somebody has written to it since it was read. Whoever decides on a
+        change and then looks at the history must not lose that.
+        """
+        return replace(self.edge, journal=copy(self.edge.journal))
 
     def connect(self) -> Edge:
         """Connect now, to know before anything is built whether that is possible.
@@ -127,7 +152,7 @@ class Opened:
                 details=[("known", ", ".join(wiring.endpoints(self.selection)))],
                 hint=f"add [endpoints.{self._other}], or choose one with --endpoint",
             )
-        edge = self.edge
+        edge = self.view()
         cases = wiring.golden_cases(self._spec)
         priced = replace(intent or NO_INTENT, prices=_prices(self._spec))
         return Workshop(self._spec, wiring.packaging(), cases, edge, priced)

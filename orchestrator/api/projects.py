@@ -98,6 +98,23 @@ class Projects:
         """Whether Ctrl-C has ended them."""
         return self._stop.asked
 
+    def connect(self, workers: int = WORKERS) -> None:
+        """Connect to all, to know before anything is built whether that is possible.
+
+        An account that cannot be reached is that endpoint's failure; it comes up when its turn comes.
+
+        Raises:
+            OrchestratorError: If not one can be reached.
+            KeyboardInterrupt: After Ctrl-C: nothing has changed.
+        """
+        jobs = [Job(one.name, partial(_connect, one)) for one in self.projects]
+        found = run_all(jobs, workers=workers, stop=self._stop)
+        if self._stop.asked:
+            raise KeyboardInterrupt
+        errors = [one.error for one in found if one.error is not None]
+        if len(errors) == len(found):
+            raise errors[0]
+
     @contextlib.contextmanager
     def ready(
         self, intent: Intent | None = None, transfer: Transfer | None = None, workers: int = WORKERS
@@ -112,11 +129,13 @@ class Projects:
         Raises:
             ArtifactError: If the project makes no archive whose model loads.
             RefusedError: If it fails a golden case.
+            OrchestratorError: As `connect` does.
             KeyboardInterrupt: After Ctrl-C: nothing has changed.
         """
-        first = self.projects[0]
-        asked = intent or first.intent()
-        with readying.built(first.workshop(asked), transfer or SilentTransfer()) as made:
+        self.connect(workers)
+        spec = self.projects[0].spec
+        asked, cases = intent or self.projects[0].intent(), wiring.golden_cases(spec)
+        with readying.built(spec, wiring.packaging(), cases, transfer or SilentTransfer()) as made:
             jobs = [Job(one.name, partial(_ready, made, one, asked)) for one in self.projects]
             found = run_all(jobs, workers=workers, stop=self._stop)
             if self._stop.asked:
@@ -149,8 +168,15 @@ class Projects:
             return self.carry_out(found, crowd)
 
 
+def _connect(project: Project, _: Stop) -> None:
+    project.connect()
+
+
 def _ready(made: Build, project: Project, intent: Intent, _: Stop) -> Ready:
-    return readying.ready_with(made, project.workshop(intent))
+    shop = project.workshop(intent)
+    ready = readying.ready_with(made, shop)
+    project.remember(ready.prepared, shop.edge)
+    return ready
 
 
 def _deploy(project: Project, ended: Ended[Ready], how: Crowd, _: Stop) -> Outcome:

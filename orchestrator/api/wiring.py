@@ -1,8 +1,6 @@
 """The composition root: which adapter stands behind which port. The only module that imports adapters."""
 
-import functools
 import os
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +10,7 @@ from orchestrator.api.selection import Manner, Selection
 from orchestrator.core import golden
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.golden import Case
-from orchestrator.core.names import lock_key
+from orchestrator.core.names import head_key, lock_key
 from orchestrator.core.spec import Spec
 from orchestrator.core.target import Target
 from orchestrator.localcloud import defaults, lifecycle
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
 _LOCAL_INTERVAL_SECONDS = 0.25
 _MAX_FILE_BYTES = 64 * 1024 * 1024
-_CONNECTING = threading.Lock()
 
 
 def resolve(selection: Selection) -> "Resolved":
@@ -76,7 +73,7 @@ def commit(root: str) -> str:
     return commits.describe(root, os.environ)
 
 
-def read_file(path: str) -> bytes:
+def read_file(path: str, limit_bytes: int = _MAX_FILE_BYTES) -> bytes:
     """Return what is in a file that was named on the command line.
 
     Raises:
@@ -84,7 +81,7 @@ def read_file(path: str) -> bytes:
     """
     from orchestrator.adapters import files
 
-    return files.read(path, _MAX_FILE_BYTES)
+    return files.read(path, limit_bytes)
 
 
 def write_file(path: str, content: bytes) -> None:
@@ -180,7 +177,7 @@ def download(selection: Selection, url: str, into: str) -> None:
 
     spec = resolve(selection).spec
     is_ours = not spec.target.is_local and url.startswith(f"s3://{spec.target.bucket}/")
-    found = _clients(_address(spec.target, selection.profile, start_local=False))
+    found, _ = _logged_in(_address(spec.target, selection.profile, start_local=False))
     artifacts.fetch(found, url, into, owner=spec.target.bucket_owner if is_ours else None)
 
 
@@ -202,12 +199,12 @@ def connect(
     """
     manner = manner or Manner()
     needed(spec.target.bucket, "bucket", spec)
+    address = _address(spec.target, profile, start_local=manner.start_local)
     # Of the many endpoints of one spec, the first to come logs in for all of the same account and region.
-    with _CONNECTING:
-        clients = _clients(_address(spec.target, profile, start_local=manner.start_local))
+    login = manner.shared.once(address, lambda: _logged_in(address))
     if spec.target.is_local:
-        spec = _furnished(spec, clients)
-    return spec, _edge(clients, spec.target, endpoint, manner)
+        spec = _furnished(spec, login[0])
+    return spec, _edge(login, spec.target, endpoint, manner)
 
 
 def _address(target: Target, profile: str | None, *, start_local: bool) -> "Address":
@@ -219,20 +216,13 @@ def _address(target: Target, profile: str | None, *, start_local: bool) -> "Addr
     return Address(region=target.region, endpoint_url=_local_url(start=start_local), credentials=keys)
 
 
-@functools.cache
-def _clients(address: "Address") -> "Clients":
-    """Return the clients for an address: endpoints with the same one share them, and their connections."""
+def _logged_in(address: "Address") -> tuple["Clients", "Account"]:
+    """Return the clients for an address, and the account behind them, which asks for its quotas once."""
     from orchestrator.adapters import aws
-
-    return aws.clients(address)
-
-
-@functools.cache
-def _account(clients: "Clients") -> "Account":
-    """Return the account behind some clients: it asks for our quotas once, not per endpoint."""
     from orchestrator.adapters.account import AwsAccount
 
-    return AwsAccount(clients)
+    clients = aws.clients(address)
+    return clients, AwsAccount(clients)
 
 
 def _local_url(*, start: bool) -> str:
@@ -254,7 +244,7 @@ def _furnished(spec: Spec, clients: "Clients") -> Spec:
     return replace(spec, target=replace(target, role=role))
 
 
-def _edge(clients: "Clients", target: Target, endpoint: str, manner: Manner) -> Edge:
+def _edge(login: tuple["Clients", "Account"], target: Target, endpoint: str, manner: Manner) -> Edge:
     from orchestrator.adapters import apimodel, images
     from orchestrator.adapters.autoscaling import ApplicationAutoscaling
     from orchestrator.adapters.clock import SystemClock
@@ -267,6 +257,7 @@ def _edge(clients: "Clients", target: Target, endpoint: str, manner: Manner) -> 
     from orchestrator.adapters.slot import S3Slot
     from orchestrator.adapters.store.s3 import S3Store
 
+    clients, account = login
     # The local cloud has neither the key nor the account that the spec may name for a real one.
     kms_key, owner = (None, None) if target.is_local else (target.kms_key, target.bucket_owner)
     store = S3Store(clients, str(target.bucket), kms_key=kms_key, owner=owner)
@@ -276,11 +267,11 @@ def _edge(clients: "Clients", target: Target, endpoint: str, manner: Manner) -> 
         cloud=sagemaker,
         inventory=sagemaker,
         limits=apimodel,
-        account=_account(clients),
+        account=account,
         autoscaling=ApplicationAutoscaling(clients),
         alarms=CloudWatch(clients),
         store=store,
-        journal=S3Journal(store, endpoint),
+        journal=S3Journal(store, S3Slot(store.bucket, head_key(endpoint)), endpoint),
         lock=S3Slot(store.bucket, lock_key(endpoint)),
         runtime=SageMakerRuntime(clients),
         logs=CloudWatchLogs(clients),

@@ -56,6 +56,6 @@ def _condition(alarm: Alarm) -> str:
         return "a composite alarm, or one on metric math"
     times = f"{alarm.datapoints or alarm.evaluation_periods} of {alarm.evaluation_periods} periods"
     return (
-        f"{alarm.statistic} of {alarm.metric} {alarm.comparison} {alarm.threshold:g}, "
+        f"{alarm.statistic} of {alarm.metric} {alarm.comparison} {alarm.threshold:.15g}, "
         f"{times} of {alarm.period_seconds} s"
     )

@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 
+from orchestrator.cli.plain import one_line
 from orchestrator.cli.progress import gist, watched
 from orchestrator.cli.render import counted
 from orchestrator.cli.terminal import Terminal
@@ -74,7 +75,7 @@ class Board:
         width = max(self._columns() - 1, 1)
         summary = f"{self._ended} of {self._total} done, {len(self._lines)} under way"
         lines = [*(f"{name}: {text}" for name, text in self._lines.items()), summary]
-        self._terminal.draw("".join(f"{line[:width]}\n" for line in lines))
+        self._terminal.draw("".join(f"{one_line(line)[:width]}\n" for line in lines))
         self._drawn = len(lines)
 
 

@@ -55,9 +55,17 @@ class InterruptedByUserError(OrchestratorError):
     code = "interrupted"
     exit_code = 130
 
-    def __init__(self) -> None:
+    def __init__(self, begun: str | None = None) -> None:
+        """Say what finishes it.
+
+        Args:
+            begun: The endpoint of which a change may have begun.
+        """
         super().__init__(
-            "interrupted", hint="run the same command again: what has been done is not done twice"
+            "interrupted",
+            hint="run the same command again: what has been done is not done twice"
+            if begun is None
+            else f"orchestrator resume --endpoint {begun}          finish it; what AWS has begun goes on",
         )
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from orchestrator.api.project import Project
 from orchestrator.cli import planned, render
-from orchestrator.cli.options import Options
+from orchestrator.cli.boundary import InterruptedByUserError
+from orchestrator.cli.options import Options, again
 from orchestrator.cli.progress import TerminalProgress
 from orchestrator.cli.terminal import Terminal
 from orchestrator.usecases.change import Applied
@@ -31,7 +32,7 @@ def carry_out(
 
     Raises:
         RefusedError: If the answer is no.
-        OrchestratorError: If the change does not succeed.
+        OrchestratorError: If the change does not succeed, or is interrupted.
     """
     terminal = Terminal(options)
     change = prepared.change
@@ -43,9 +44,12 @@ def carry_out(
         terminal.say(planned.text(prepared))
     terminal.confirm(f"{change.verb} {change.endpoint} in '{options.env}'?", destructive=destructive)
     before()
-    applied = project.carry_out(prepared, TerminalProgress(terminal))
+    try:
+        applied = project.carry_out(prepared, TerminalProgress(terminal))
+    except KeyboardInterrupt:
+        raise InterruptedByUserError(change.endpoint) from None
     terminal.warn(applied.remarks)
-    terminal.result(done(prepared, applied), {**document, **outcome_document(applied)})
+    terminal.result(done(prepared, applied, options), {**document, **outcome_document(applied)})
 
 
 def document_of(prepared: Prepared) -> dict[str, object]:
@@ -77,15 +81,16 @@ def standing(prepared: Prepared) -> str:
     return f"endpoint '{change.endpoint}' has nothing to remove"
 
 
-def done(prepared: Prepared, applied: Applied) -> str:
+def done(prepared: Prepared, applied: Applied, options: Options) -> str:
     """Return what holds now, in one line."""
     change = prepared.change
     if change.revision is None:
         return f"{change.verb} of '{change.endpoint}': done"
     if applied.under_way:
+        look = again(f"orchestrator resume --endpoint {change.endpoint}", options)
         return (
             f"endpoint '{change.endpoint}' is on its way to '{change.revision.name}', and nobody has looked "
-            f"whether it arrives: orchestrator resume --endpoint {change.endpoint}"
+            f"whether it arrives: {look}"
         )
     proof = (
         f"and answers {render.counted(applied.answered, 'golden case')}"

@@ -81,13 +81,14 @@ def command(options: Options, **given: Any) -> int:  # noqa: ANN401 - Click has 
 
 def _deploy(options: Options, how: opening.How, plan: str | None) -> None:
     terminal = Terminal(options)
-    saved = None if plan is None else savedplan.decode(wiring.read_file(plan))
+    saved = None if plan is None else savedplan.decode(wiring.read_file(plan, savedplan.LIMIT_BYTES))
     named = how.endpoint or (None if saved is None else saved.endpoint)
     chosen = opening.selection(options, named, rollout__type=how.rollout)
     project = Project.select(chosen, how.manner(start_local=True))
     project.connect()
     transfer = TerminalTransfer(terminal)
-    terminal.say(f"packaging {render.model(project.spec.model)}, and trying it here")
+    built = f"packaging {render.model(project.spec.model)}, and trying it here"
+    terminal.say(built if plan is None else f"holding {plan} against what there is")
     with project.ready(how.intent(project), transfer, saved=saved) as found:
         terminal.warn(found.planned.warnings)
 

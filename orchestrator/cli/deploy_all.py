@@ -7,7 +7,7 @@ from orchestrator.api.project import Outcome
 from orchestrator.api.projects import Crowd, Projects
 from orchestrator.cli import boundary, carrying, opening, planned, render
 from orchestrator.cli.board import Board
-from orchestrator.cli.options import Options
+from orchestrator.cli.options import Options, again
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
 from orchestrator.core.errors import OrchestratorError
@@ -27,7 +27,7 @@ def deploy_all(options: Options, how: opening.How, crowd: Crowd) -> int:
     chosen = opening.selection(options, rollout__type=how.rollout)
     projects = Projects.select(chosen, how.manner(start_local=True))
     first = projects.projects[0]
-    first.connect()
+    projects.connect(crowd.workers)
     terminal.say(f"packaging {render.model(first.spec.model)}, and trying it here")
     with projects.ready(how.intent(first), TerminalTransfer(terminal), crowd.workers) as found:
         _show_plans(found, terminal)
@@ -35,10 +35,12 @@ def deploy_all(options: Options, how: opening.How, crowd: Crowd) -> int:
             question = f"deploy {render.counted(len(found), 'endpoint')} in '{options.env}'?"
             terminal.confirm(question, destructive=False)
         board = Board(terminal, len(found))
-        watched = replace(crowd, progress=board.progress, ended=lambda one: board.end(one.name, _said(one)))
-        ended = [_judged(one) for one in projects.carry_out(found, watched)]
+        watched = replace(
+            crowd, progress=board.progress, ended=lambda one: board.end(one.name, _said(one, options))
+        )
+        ended = [_judged(one, options) for one in projects.carry_out(found, watched)]
     document = {"environment": options.env, "endpoints": [_document(one) for one in ended]}
-    terminal.result(_summary(ended), document)
+    terminal.result(_summary(ended, options), document)
     interrupted = boundary.InterruptedByUserError.exit_code if projects.interrupted else 0
     return worst([interrupted, *filter(None, map(code_of, ended))])
 
@@ -50,9 +52,16 @@ def code_of(ended: Ended[Outcome]) -> int | None:
     return 0 if ended.begun else None
 
 
-def _judged(ended: Ended[Outcome]) -> Ended[Outcome]:
+def _judged(ended: Ended[Outcome], options: Options) -> Ended[Outcome]:
     """Put what ended a thread into words, once: a bug gets one report."""
-    return ended if ended.error is None else replace(ended, error=boundary.expected(ended.error))
+    if ended.error is None:
+        return ended
+    if isinstance(ended.error, KeyboardInterrupt):
+        error: OrchestratorError = boundary.InterruptedByUserError(ended.name)
+    else:
+        error = boundary.expected(ended.error)
+    error.hint = error.hint and again(error.hint, options)
+    return replace(ended, error=error)
 
 
 def _show_plans(found: Sequence[Ended[Ready]], terminal: Terminal) -> None:
@@ -69,31 +78,33 @@ def _show_plans(found: Sequence[Ended[Ready]], terminal: Terminal) -> None:
             terminal.say(f"{one.name}:\n{planned.text(prepared)}")
 
 
-def _said(ended: Ended[Outcome]) -> str:
+def _said(ended: Ended[Outcome], options: Options) -> str:
     """Return what became of an endpoint in one line."""
     match ended.error:
         case None:
-            return _done(ended)
+            return _done(ended, options)
         case OrchestratorError() as error:
             return f"error[{error.code}]: {error}"
+        case KeyboardInterrupt():
+            return "interrupted"
         case error:
             return type(error).__name__
 
 
-def _done(ended: Ended[Outcome]) -> str:
+def _done(ended: Ended[Outcome], options: Options) -> str:
     if ended.value is None:
         return "not begun"
     outcome = ended.value
     if outcome.applied is None:
         return f"nothing to do: {carrying.standing(outcome.prepared)}"
-    return carrying.done(outcome.prepared, outcome.applied)
+    return carrying.done(outcome.prepared, outcome.applied, options)
 
 
-def _summary(ended: Sequence[Ended[Outcome]]) -> str:
+def _summary(ended: Sequence[Ended[Outcome]], options: Options) -> str:
     """Return a line for each endpoint, and the whole error of each that failed."""
     lines = []
     for one in ended:
-        told = render.error(one.error) if isinstance(one.error, OrchestratorError) else _done(one)
+        told = render.error(one.error) if isinstance(one.error, OrchestratorError) else _done(one, options)
         lines.append(f"{one.name}: {told}")
     failed = sum(code_of(one) != 0 for one in ended)
     return "\n".join([*lines, f"{len(ended) - failed} of {len(ended)} endpoints are as they should be"])

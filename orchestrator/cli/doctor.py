@@ -3,7 +3,7 @@
 import click
 
 from orchestrator.cli import opening
-from orchestrator.cli.options import Options, with_options
+from orchestrator.cli.options import Options, again, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core.errors import RefusedError
 from orchestrator.core.health import Finding, Severity
@@ -25,12 +25,17 @@ def command(options: Options, endpoint: str | None) -> int:
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     project = opening.project(options, endpoint)
     found = project.doctor()
-    text = "\n".join(line for finding in found for line in _lines(finding))
+    text = "\n".join(line for finding in found for line in _lines(finding, options))
     healthy = f"nothing is wrong with what endpoint '{project.name}' is made of"
     document = {
         "endpoint": project.name,
         "findings": [
-            {"severity": str(one.severity), "subject": one.subject, "what": one.what, "fix": one.fix}
+            {
+                "severity": str(one.severity),
+                "subject": one.subject,
+                "what": one.what,
+                "fix": again(one.fix, options),
+            }
             for one in found
         ],
     }
@@ -39,6 +44,6 @@ def command(options: Options, endpoint: str | None) -> int:
     return RefusedError.exit_code if broken else 0
 
 
-def _lines(finding: Finding) -> list[str]:
+def _lines(finding: Finding, options: Options) -> list[str]:
     first = f"{finding.severity} {finding.subject}: {finding.what}"
-    return [first, f"  fix    {finding.fix}"] if finding.fix else [first]
+    return [first, f"  fix    {again(finding.fix, options)}"] if finding.fix else [first]

@@ -2,7 +2,7 @@
 
 import click
 
-from orchestrator.cli import opening
+from orchestrator.cli import opening, standing
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 
@@ -24,6 +24,9 @@ def command(options: Options, endpoint: str | None) -> int:
       orchestrator drift digits --env prod -o json
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     found = opening.project(options, endpoint).drift()
+    terminal = Terminal(options)
+    if found.unfinished is not None:
+        terminal.warn([standing.open_attempt(found.unfinished, found.endpoint, options)])
     lines = [f"{one.subject}: {one.difference}" for one in found.found]
     lines += [f"not managed: {what}" for what in found.unmanaged]
     document = {
@@ -38,8 +41,8 @@ def command(options: Options, endpoint: str | None) -> int:
             for one in found.found
         ],
         "unmanaged": list(found.unmanaged),
+        "unfinished": None if found.unfinished is None else standing.deployment_document(found.unfinished),
     }
-    terminal = Terminal(options)
     if not found.found:
         lines = [f"no drift: endpoint '{found.endpoint}' is as it was deployed", *lines]
     terminal.result("\n".join(lines), document)

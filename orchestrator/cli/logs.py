@@ -11,6 +11,7 @@ import click
 from orchestrator.api.project import Project
 from orchestrator.cli import opening
 from orchestrator.cli.options import Options, with_options
+from orchestrator.cli.plain import one_line
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core.errors import NotFoundError
 from orchestrator.core.live import Line
@@ -89,4 +90,4 @@ def _follow(lines: Iterable[Line], options: Options) -> None:
             click.echo(json.dumps({"at": at, "stream": line.stream, "text": line.text}))
         else:
             container = line.stream.rpartition("/")[2][-8:]
-            click.echo(f"{container}  {line.text}" if container else line.text)
+            click.echo(one_line(f"{container}  {line.text}" if container else line.text))

@@ -1,6 +1,8 @@
 """The options that every command has, before it or after it."""
 
 import functools
+import re
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +10,12 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
+from orchestrator.core.errors import OrchestratorError
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+# A command at the beginning of a line, up to the wide gap before what it is for. One that names its own
+# environment means that one, and the local cloud is the same from everywhere.
+_COMMAND = re.compile(r"^orchestrator (?!local-cloud|.* --env )\S+(?: \S+)*", re.MULTILINE)
 _NAMES = ("config", "env", "profile", "region", "output", "quiet", "verbose", "yes", "no_color")
 
 
@@ -35,6 +42,21 @@ class Options:
     def interactive(self) -> bool:
         """Whether there is a person to ask."""
         return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def again(text: str, options: Options) -> str:
+    """Return ``text`` with its commands meant for the spec and the environment that this one was about.
+
+    >>> again("orchestrator history owl   what happened", Options(env="prod"))
+    'orchestrator history owl --env prod   what happened'
+    """
+    usual = Options()
+    named = ("config", "env", "profile", "region")
+    given = [
+        (name, getattr(options, name)) for name in named if getattr(options, name) != getattr(usual, name)
+    ]
+    same = "".join(f" --{name} {shlex.quote(value)}" for name, value in given)
+    return _COMMAND.sub(lambda found: found[0] + same, text)
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -68,7 +90,12 @@ def with_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the command takes and returns
         own = {name: kwargs.pop(name) for name in _NAMES}
-        return function(_merge(own), *args, **kwargs)
+        options = _merge(own)
+        try:
+            return function(options, *args, **kwargs)
+        except OrchestratorError as error:
+            error.hint = error.hint and again(error.hint, options)
+            raise
 
     return common_options(wrapper)
 

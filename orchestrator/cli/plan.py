@@ -1,12 +1,14 @@
 """`orchestrator plan`."""
 
+import shlex
+
 import click
 
 from orchestrator.api import wiring
 from orchestrator.api.project import Project
 from orchestrator.api.selection import Manner
 from orchestrator.cli import opening, planned, render
-from orchestrator.cli.options import Options, with_options
+from orchestrator.cli.options import Options, again, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
 from orchestrator.core import savedplan
@@ -51,7 +53,7 @@ def command(
     prepared = found.prepared
     if out is not None:
         wiring.write_file(out, savedplan.encode(project.save(found)))
-        terminal.say(f"kept in {out}: orchestrator deploy --plan {out}")
+        terminal.say(f"kept in {out}: {again(f'orchestrator deploy --plan {shlex.quote(out)}', options)}")
     document = {
         "endpoint": project.name,
         "environment": options.env,

@@ -14,15 +14,16 @@ _LOG_EVERY_SECONDS = 60.0
 def watched(watch: Watch) -> str:
     """Return what can be seen of a change under way.
 
-    >>> watched(Watch("owl", "Updating", 95.0, 505.0, stage="Baking", share=0.1, instances="2 of 4"))
-    'owl: Updating, Baking, 10 % of traffic on the new fleet, 2 of 4 instances, 1 min 35 s, 8 min 25 s left'
+    >>> watched(Watch("owl", "Updating", 5.0, 505.0, stage="Baking", share=0.1, instances="2 of 4"))
+    'owl: Updating, Baking, 10 % of traffic on the new fleet, 2 of 4 instances, 5 s, 8 min 25 s left to watch'
     """
     parts = [watch.status, watch.stage.rstrip(".")]
     parts += (
         [] if watch.share is None else [f"{watch.share:.0%} of traffic on the new fleet".replace("%", " %")]
     )
     parts += [f"{watch.instances} instances"] if watch.instances else []
-    parts += [duration(watch.elapsed_seconds), f"{duration(watch.left_seconds)} left"]
+    # Nobody knows how long AWS will take. What ends then is our patience, and the change goes on.
+    parts += [duration(watch.elapsed_seconds), f"{duration(watch.left_seconds)} left to watch"]
     return f"{watch.endpoint}: {', '.join(filter(None, parts))}"
 
 

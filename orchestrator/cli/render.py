@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.plain import one_line
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.spec import ModelSpec
 
@@ -15,7 +16,7 @@ _LABEL_WIDTH = 6
 
 def error(problem: OrchestratorError) -> str:
     """Return an error as a person reads it: the fact, the details, the next command."""
-    lines = [f"error[{problem.code}]: {problem}"]
+    lines = [f"error[{problem.code}]: {one_line(str(problem))}"]
     lines += [line for label, fact in problem.details for line in _labelled(label, fact)]
     lines += _labelled("next", problem.hint) if problem.hint else []
     return "\n".join(lines)
@@ -38,7 +39,7 @@ def error_content(problem: OrchestratorError) -> dict[str, object]:
 
 
 def _labelled(label: str, text: str) -> list[str]:
-    first, *rest = text.splitlines() or [""]
+    first, *rest = map(one_line, text.split("\n"))
     return [f"  {label:<{_LABEL_WIDTH}} {first}", *(f"  {'':<{_LABEL_WIDTH}} {line}" for line in rest)]
 
 
@@ -78,6 +79,7 @@ def size(count_bytes: int) -> str:
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Return rows with their columns aligned; the last column is as long as it is."""
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     return "\n".join(
         "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()

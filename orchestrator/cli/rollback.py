@@ -5,10 +5,25 @@ import click
 from orchestrator.api.project import Project
 from orchestrator.cli import carrying, opening
 from orchestrator.cli.options import Options, with_options
+from orchestrator.core.names import is_valid
+from orchestrator.core.proposal import quoted
+
+
+def _revision(_context: click.Context, _argument: click.Parameter, value: str | None) -> str | None:
+    """Return what can be a revision's name, or the beginning of its digest.
+
+    Raises:
+        click.BadParameter: If it can be neither.
+    """
+    if value is not None and not is_valid(value):
+        raise click.BadParameter(
+            f"{quoted(value)} is no revision: a name from `history`, or its digest's beginning"
+        )
+    return value
 
 
 @click.command("rollback")
-@click.argument("revision", required=False)
+@click.argument("revision", required=False, callback=_revision)
 @opening.with_how
 @with_options
 def command(options: Options, revision: str | None, how: opening.How) -> None:

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
+from orchestrator.cli.options import Options, again
 from orchestrator.cli.render import counted, table
 from orchestrator.core.journal import Deployment
 from orchestrator.usecases.status import Status
 
 
-def status(found: Status) -> str:
+def status(found: Status, options: Options) -> str:
     """Return what serves and how it came there."""
-    return table(list(_rows(found)))
+    return table(list(_rows(found, options)))
 
 
-def _rows(found: Status) -> Iterator[tuple[str, str]]:
+def _rows(found: Status, options: Options) -> Iterator[tuple[str, str]]:
     endpoint = found.endpoint
     yield from (("endpoint", endpoint.name), ("status", str(endpoint.status)), ("revision", endpoint.config))
     if endpoint.pending:
@@ -27,12 +28,16 @@ def _rows(found: Status) -> Iterator[tuple[str, str]]:
         yield ("scaling", f"{scaling.variant}: {scaling.minimum} to {scaling.maximum}")
     yield from _origin(found.deployment)
     if found.unfinished is not None:
-        attempt = found.unfinished
-        left = f"{attempt.verb} #{attempt.number} of {attempt.started_at} has no end in the journal"
-        yield ("note", f"{left}: orchestrator resume --endpoint {endpoint.name}")
+        yield ("note", open_attempt(found.unfinished, endpoint.name, options))
     if found.holder is not None:
         claim, age = found.holder.claim, found.holder.age_seconds
         yield ("held", f"by {claim.owner}, doing {claim.doing}, renewed {age:.0f} s ago")
+
+
+def open_attempt(attempt: Deployment, endpoint: str, options: Options) -> str:
+    """Return that an attempt has no end, and what gives it one."""
+    left = f"{attempt.verb} #{attempt.number} of {attempt.started_at} has no end in the journal"
+    return f"{left}: {again(f'orchestrator resume --endpoint {endpoint}', options)}"
 
 
 def _origin(brought: Deployment | None) -> Iterator[tuple[str, str]]:
@@ -86,11 +91,15 @@ def history(attempts: Sequence[Deployment]) -> str:
             attempt.outcome or "no end",
             attempt.by.rpartition(":")[2],
             attempt.commit[:12] or "-",
-            "; ".join(filter(None, [attempt.reason, attempt.detail])),
+            "; ".join(filter(None, [attempt.reason, attempt.detail, _resumed(attempt)])),
         )
         for attempt in attempts
     ]
     return table([head, *rows])
+
+
+def _resumed(attempt: Deployment) -> str:
+    return f"resumed {counted(attempt.resumptions, 'time')}" if attempt.resumptions else ""
 
 
 def deployment_document(attempt: Deployment) -> dict[str, object]:

@@ -19,4 +19,4 @@ def command(options: Options, endpoint: str | None) -> None:
       orchestrator status digits --env prod -o json
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     found = opening.project(options, endpoint).status()
-    Terminal(options).result(standing.status(found), standing.status_document(found))
+    Terminal(options).result(standing.status(found, options), standing.status_document(found))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from orchestrator.cli.options import Options, is_terminal
+from orchestrator.cli.plain import one_line, plain
 from orchestrator.core.errors import RefusedError
 
 
@@ -20,7 +21,7 @@ class Terminal:
     def say(self, text: str, *, style: str | None = None) -> None:
         """Tell the person what is going on."""
         if not self._options.quiet:
-            click.echo(self.styled(text, style), err=True, color=self._color)
+            click.echo(self.styled(plain(text), style), err=True, color=self._color)
 
     def warn(self, texts: Sequence[str]) -> None:
         """Tell the person what they should know and are not stopped by."""
@@ -37,12 +38,12 @@ class Terminal:
         if self._options.json:
             click.echo(json.dumps(document, indent=2))
         else:
-            click.echo(text, color=self._color)
+            click.echo(plain(text), color=self._color)
 
     def status(self, text: str) -> None:
         """Replace the line that shows what is being waited for; only on a terminal."""
         if self.live:
-            click.echo(f"\r\x1b[2K{text}", nl=False, err=True)
+            click.echo(f"\r\x1b[2K{one_line(text)}", nl=False, err=True)
 
     def draw(self, text: str) -> None:
         """Write what is drawn over later, as it is; only on a terminal."""
@@ -65,7 +66,7 @@ class Terminal:
                     hint="run it again with --yes",
                 )
             return
-        if not click.confirm(question, err=True):
+        if not click.confirm(one_line(question), err=True):
             raise RefusedError("not confirmed", details=[("state", "nothing has changed")])
 
     def styled(self, text: str, style: str | None) -> str:

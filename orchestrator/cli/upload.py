@@ -2,13 +2,11 @@
 
 import click
 
-from orchestrator.api import wiring
 from orchestrator.api.selection import Manner
 from orchestrator.cli import opening, render
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
-from orchestrator.usecases.upload import upload
 
 
 @click.command("upload")
@@ -29,17 +27,16 @@ def command(options: Options, endpoint: str | None) -> None:
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     terminal = Terminal(options)
     project = opening.project(options, endpoint, Manner(start_local=True))
-    edge, spec = project.edge, project.spec
-    cases = wiring.golden_cases(spec)
-    terminal.say(f"packaging {render.model(spec.model)}, and trying it here")
-    sent = upload(spec, wiring.packaging(), cases, edge.store, TerminalTransfer(terminal))
+    project.connect()
+    terminal.say(f"packaging {render.model(project.spec.model)}, and trying it here")
+    sent = project.upload(TerminalTransfer(terminal))
     terminal.warn(sent.warnings)
     document = {
         "artifact": sent.published.url,
         "identity": sent.identity,
         "stored": sent.published.stored,
         "sent_bytes": sent.published.sent_bytes,
-        "golden_cases": len(cases),
+        "golden_cases": sent.golden_cases,
         "warnings": list(sent.warnings),
     }
     terminal.result(render.published(sent.published), document)

@@ -46,8 +46,11 @@ class Cloud(Protocol):
     was lost can be sent again: every method is safe to repeat. All raise `CloudError` or one of its kind.
     """
 
-    def endpoint(self, name: str) -> Endpoint | None:
-        """Return the endpoint as it is now, or ``None``."""
+    def endpoint(self, name: str, *, tags: bool = True) -> Endpoint | None:
+        """Return the endpoint as it is now, or ``None``.
+
+        Without its ``tags``, in one call; then nothing says whose it is.
+        """
         ...
 
     def create_model(self, model: Model) -> None: ...

@@ -107,9 +107,29 @@ def compare_scalings(
         difference
         for target in _by_target(ours)
         for difference in compare(
-            _unscheduled(old.get(target), new.get(target)), new.get(target), f"autoscaling[{target[0]}]"
+            _cooled(_unscheduled(old.get(target), new.get(target)), new.get(target)),
+            _cooled(new.get(target), old.get(target)),
+            f"autoscaling[{target[0]}]",
         )
     )
+
+
+def _cooled(scaling: Scaling | None, other: Scaling | None) -> Scaling | None:
+    """Return ``scaling`` with the cooldowns that the service uses where it is told none, beside an ``other``.
+
+    Its service model does not say what they are, but where: User Guide of Application Auto Scaling, define
+    cooldown periods.
+    """
+    if scaling is None or other is None:
+        return scaling
+    usual = 300 if scaling.dimension is Dimension.INSTANCES else 0
+
+    def cooled(policy: TargetTracking) -> TargetTracking:
+        given = (policy.scale_in_cooldown_seconds, policy.scale_out_cooldown_seconds)
+        inward, outward = (usual if seconds is None else seconds for seconds in given)
+        return replace(policy, scale_in_cooldown_seconds=inward, scale_out_cooldown_seconds=outward)
+
+    return replace(scaling, tracking=tuple(map(cooled, scaling.tracking)))
 
 
 def _unscheduled(old: Scaling | None, new: Scaling | None) -> Scaling | None:

@@ -176,10 +176,10 @@ def _not_in_service(expectation: Expectation, sighting: Sighting, endpoint: Endp
 
 
 def _elsewhere(expectation: Expectation, sighting: Sighting, endpoint: Endpoint) -> Verdict:
-    if endpoint.config != expectation.previous:
-        return Superseded(endpoint.config)
     if _is_stale(expectation, sighting, endpoint):
         return Moving(endpoint.status)
+    if endpoint.config != expectation.previous:
+        return Superseded(endpoint.config)
     return RolledBack(endpoint.failure_reason)
 
 

@@ -12,8 +12,8 @@ from functools import reduce
 from orchestrator.core.alarms import Alarm
 from orchestrator.core.capacities import corrections, is_scaled_as
 from orchestrator.core.errors import ConflictError
+from orchestrator.core.ownership import check_ours
 from orchestrator.core.resources import (
-    Endpoint,
     EndpointConfig,
     EndpointStatus,
     Model,
@@ -79,7 +79,7 @@ def plan(desired: Desired, observed: State) -> Plan:
         ConflictError: If somebody else's change of the endpoint is under way, or the endpoint is not ours,
             or somebody else's autoscaling stands in the way.
     """
-    _check_ours(desired.endpoint, observed.endpoint, wanted=desired.config.name)
+    check_ours(desired.endpoint, observed.endpoint, wanted=desired.config.name, may_go=True)
     _check_scalings(desired, observed)
     steps: Plan = ()
     state = observed
@@ -96,17 +96,19 @@ def sweep(endpoint: str, keep: frozenset[str], observed: State) -> Plan:
     Raises:
         ConflictError: If the endpoint is moving, or is not ours.
     """
-    _check_ours(endpoint, observed.endpoint, wanted=None)
+    check_ours(endpoint, observed.endpoint, wanted=None)
     return tuple(_swept(keep, observed))
 
 
 def dismantle(endpoint: str, observed: State) -> Plan:
     """Return the steps that remove an endpoint and everything that was made for it.
 
+    One that is being deleted is waited for.
+
     Raises:
-        ConflictError: If the endpoint is moving, or is not ours.
+        ConflictError: If the endpoint is moving otherwise, or is not ours.
     """
-    _check_ours(endpoint, observed.endpoint, wanted=None)
+    check_ours(endpoint, observed.endpoint, wanted=None, may_go=True)
     first = () if observed.endpoint is None else (DeleteEndpoint(endpoint),)
     return (*_removals(endpoint, observed.scalings), *first, *_swept(frozenset(), observed))
 
@@ -120,32 +122,14 @@ def belongs(alarm: str, config: str) -> bool:
     return alarm.startswith(f"{config}-")
 
 
-def _check_ours(name: str, endpoint: Endpoint | None, *, wanted: str | None) -> None:
-    if endpoint is None:
-        return
-    if not endpoint.owned:
-        raise ConflictError(
-            f"endpoint '{name}' exists and was not made by the orchestrator",
-            details=[("state", f"{endpoint.status} on '{endpoint.config}'; nothing has changed")],
-            hint=f"orchestrator adopt {name}          take it over, or choose another name in the spec",
-        )
-    if not endpoint.status.settled and not _is_under_way(endpoint, wanted):
-        raise ConflictError(
-            f"endpoint '{name}' is {endpoint.status}, moving to '{endpoint.target}'",
-            details=[("state", "somebody else's change is under way; nothing has changed")],
-            hint=f"orchestrator status {name}          wait until it has settled, then run this again",
-        )
-
-
-def _is_under_way(endpoint: Endpoint, wanted: str | None) -> bool:
-    """Tell whether the change that is under way is the very one that is wanted."""
-    return endpoint.status in {EndpointStatus.CREATING, EndpointStatus.UPDATING} and endpoint.target == wanted
+_ENDED = frozenset({EndpointStatus.FAILED, EndpointStatus.DELETING})
+"""What an endpoint does not come out of: it has to go, and another to be created."""
 
 
 def _check_scalings(desired: Desired, observed: State) -> None:
     """Refuse to change the machines under an autoscaler that is not ours to take away and put back."""
     endpoint = observed.endpoint
-    if endpoint is None or endpoint.status is EndpointStatus.FAILED:
+    if endpoint is None or endpoint.status in _ENDED:
         return
     ours = {_key(scaling) for scaling in (*desired.scalings, *desired.former)}
     for scaling in sorted(observed.scalings, key=_key):
@@ -222,9 +206,9 @@ def _route(desired: Desired, observed: State) -> Iterator[Step]:
     endpoint = observed.endpoint
     if endpoint is None:
         yield CreateEndpoint(name, goal, desired.tags)
-    elif not endpoint.status.settled:
+    elif not endpoint.status.settled and endpoint.status is not EndpointStatus.DELETING:
         yield AwaitEndpoint(name, goal, endpoint.config)
-    elif endpoint.status is EndpointStatus.FAILED:
+    elif endpoint.status in _ENDED:
         # "DeleteEndpoint is the only operation that can be performed on a failed endpoint": SageMaker
         # API reference, DescribeEndpoint.
         yield DeleteEndpoint(name)

@@ -93,6 +93,15 @@ class Store(Protocol):
 
     def exists(self, key: str) -> bool: ...
 
+    def region(self) -> str:
+        """Return the region that the bucket is in; empty if nobody says.
+
+        Raises:
+            NotFoundError: If there is no such bucket.
+            DeniedError: If we may not look, or it is somebody else's.
+        """
+        ...
+
 
 class Journal(Protocol):
     """The record of one endpoint's deployments."""

@@ -60,6 +60,8 @@ def decode(content: bytes) -> SavedPlan:
     Raises:
         RefusedError: If a byte of it is another, or it is no plan at all.
     """
+    if len(content) > LIMIT_BYTES:
+        raise _refused(f"it has {len(content)} bytes, and no plan has more than {LIMIT_BYTES}")
     try:
         record = json.loads(content)
         said = record.pop("digest")

@@ -27,14 +27,19 @@ def deployment_of(world: World, config: str, policy: Content | None, now: float)
     for member in _UNSUPPORTED_CONFIG:
         if content.get(member):
             raise unsupported(f"{member} (endpoint configuration '{config}')")
-    if content.get("DataCaptureConfig", {}).get("EnableCapture"):
-        raise unsupported(f"DataCaptureConfig (endpoint configuration '{config}')")
+    if captures(content) and content.get("AsyncInferenceConfig"):
+        raise unsupported(f"DataCaptureConfig of asynchronous endpoints (endpoint configuration '{config}')")
     variants = tuple(_variant(world, variant) for variant in content["ProductionVariants"])
     shadows = tuple(_variant(world, variant) for variant in content.get("ShadowProductionVariants") or ())
     if shadows and (len(variants), len(shadows)) != (1, 1):
         raise invalid("Exactly one production variant and one shadow variant can be specified together.")
     _check_serverless(world, content)
     return Deployment(config, variants, policy, now, content, shadows)
+
+
+def captures(config: Content) -> bool:
+    """Tell whether an endpoint config has requests and answers written to S3."""
+    return bool(config.get("DataCaptureConfig", {}).get("EnableCapture"))
 
 
 def is_async(deployment: Deployment) -> bool:

@@ -98,7 +98,21 @@ def _serving(deployment: Deployment, asked: tuple[Variant, ...]) -> Content:
         shown["LastDeploymentConfig"] = deployment.policy
     if "AsyncInferenceConfig" in deployment.content:
         shown["AsyncInferenceConfig"] = deployment.content["AsyncInferenceConfig"]
+    if capture := deployment.content.get("DataCaptureConfig"):
+        shown["DataCaptureConfig"] = _capturing(capture)
     return shown
+
+
+def _capturing(capture: Content) -> Content:
+    """Return a DataCaptureConfigSummary, all of whose members are required by the service model."""
+    enabled = bool(capture.get("EnableCapture"))
+    return {
+        "EnableCapture": enabled,
+        "CaptureStatus": "Started" if enabled else "Stopped",
+        "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+        "DestinationS3Uri": capture["DestinationS3Uri"],
+        "KmsKeyId": capture.get("KmsKeyId", ""),
+    }
 
 
 def _variant(deployment: Deployment, present: Variant, desired: Variant) -> Content:

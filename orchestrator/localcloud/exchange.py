@@ -5,7 +5,8 @@ can meet a connection that the other side is just closing.
 """
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import h11
@@ -32,11 +33,35 @@ class BrokenAnswerError(Exception):
     """There was no answer, or it could not be read whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An answer that has begun; ``headers`` have names in lower case.
+
+    Attributes:
+        parts: Of the body, as they come; `BrokenAnswerError` if they break off.
+    """
+
+    status: int
+    headers: Headers
+    parts: AsyncGenerator[bytes, None]
+
+
 async def ask(port: int, headers: Headers, body: bytes) -> Answer:
-    """Post ``body`` to ``/invocations`` on 127.0.0.1.
+    """Post ``body`` to ``/invocations`` on 127.0.0.1, and return the whole answer.
 
     Raises:
         BrokenAnswerError: If the connection is refused or breaks, or the answer is no HTTP or too large.
+    """
+    async with streamed(port, headers, body) as answer:
+        return await gathered(answer)
+
+
+@contextlib.asynccontextmanager
+async def streamed(port: int, headers: Headers, body: bytes) -> AsyncIterator[Streamed]:
+    """Post ``body`` to ``/invocations`` on 127.0.0.1, and keep the connection while its answer comes.
+
+    Raises:
+        BrokenAnswerError: If the connection is refused or breaks, or the answer is no HTTP.
     """
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -45,11 +70,25 @@ async def ask(port: int, headers: Headers, body: bytes) -> Answer:
     try:
         connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEADERS_BYTES)
         writer.write(_request(connection, port, headers, body))
-        return await _answer(connection, reader)
-    except (OSError, h11.ProtocolError) as error:
-        raise BrokenAnswerError(str(error)) from error
+        head = await _head(connection, reader)
+        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
+        yield Streamed(head.status_code, named, _parts(connection, reader))
     finally:
         writer.close()
+
+
+async def gathered(answer: Streamed) -> Answer:
+    """Return the rest of an answer as a whole.
+
+    Raises:
+        BrokenAnswerError: If it breaks off, or is too large.
+    """
+    body = bytearray()
+    async for part in answer.parts:
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise BrokenAnswerError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
+    return Answer(answer.status, answer.headers, bytes(body))
 
 
 def _request(connection: h11.Connection, port: int, headers: Headers, body: bytes) -> bytes:
@@ -60,25 +99,37 @@ def _request(connection: h11.Connection, port: int, headers: Headers, body: byte
     return b"".join(connection.send(event) or b"" for event in events)
 
 
-async def _answer(connection: h11.Connection, reader: asyncio.StreamReader) -> Answer:
-    response: h11.Response | None = None
-    body = bytearray()
+async def _head(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Response:
     while True:
-        match connection.next_event():
-            case h11.NEED_DATA:
-                connection.receive_data(await reader.read(_CHUNK_BYTES))
-            case h11.Response() as response:
-                pass
-            case h11.Data(data=part):
-                body += part
-                if len(body) > MAX_BODY_BYTES:
-                    raise BrokenAnswerError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
-            case h11.EndOfMessage() if response is not None:
-                named = [
-                    (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers
-                ]
-                return Answer(response.status_code, named, bytes(body))
+        match await _event(connection, reader):
+            case h11.Response() as head:
+                return head
             case h11.InformationalResponse():
                 pass
             case event:
                 raise BrokenAnswerError(f"unexpected {event!r}")
+
+
+async def _parts(connection: h11.Connection, reader: asyncio.StreamReader) -> AsyncGenerator[bytes, None]:
+    while True:
+        match await _event(connection, reader):
+            case h11.Data(data=part):
+                yield bytes(part)
+            case h11.EndOfMessage():
+                return
+            case event:
+                raise BrokenAnswerError(f"unexpected {event!r}")
+
+
+async def _event(connection: h11.Connection, reader: asyncio.StreamReader) -> object:
+    """Return what comes next.
+
+    Raises:
+        BrokenAnswerError: If the connection breaks, or it is no HTTP.
+    """
+    try:
+        while (event := connection.next_event()) is h11.NEED_DATA:
+            connection.receive_data(await reader.read(_CHUNK_BYTES))
+    except (OSError, h11.ProtocolError) as error:
+        raise BrokenAnswerError(str(error)) from error
+    return event

@@ -5,13 +5,17 @@ The only module that knows moto. Its names are internal to moto and pinned by
 """
 
 import datetime as dt
+import shutil
+import tempfile
 import threading
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi_typing import Environ, StartResponse
+from moto.applicationautoscaling import models
 from moto.cloudwatch.models import MetricDatum, MetricDatumBase, cloudwatch_backends
 from moto.core.request import (
     PRESERVED_HEADER_NAMES_ENVIRON_KEY,
@@ -25,15 +29,20 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.scaling import PROVISIONED_CONCURRENCY
 from orchestrator.localcloud.wire import Caller, error_answer, operation_of
 from orchestrator.localcloud.world import Scope as Place
 
 _THREADS = 16
 # Conditional writes of S3, and of nothing else.
 _CONDITIONS = {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"}
+_MOST_IN_MEMORY_BYTES = 1_048_576
 _FILTER = MetricDatumBase.filter
 _SERVER_ERROR = 500
 _FORMS_OF_ERRORS = ("json", "xml", "cbor")
+
+Dispatcher = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+"""A WSGI application."""
 
 
 def account_of(who: Caller, header: str | None) -> str:
@@ -86,14 +95,26 @@ def _match_dimensions_exactly() -> None:
     MetricDatumBase.filter = has  # type: ignore[method-assign]  # that is what we are here for
 
 
-class Moto:
-    """moto's server as an ASGI application whose every error is one that AWS clients understand."""
+def _know_provisioned_concurrency() -> None:
+    """Let serverless variants be scaled: moto knows all of SageMaker's scalable dimensions but theirs."""
+    known = {each.name: each.value for each in models.ScalableDimensionValueSet}
+    known["SAGEMAKER_VARIANT_DESIRED_PROVISIONED_CONCURRENCY"] = PROVISIONED_CONCURRENCY
+    models.ScalableDimensionValueSet = Enum("ScalableDimensionValueSet", known)  # type: ignore[misc]  # that is what we are here for
 
-    def __init__(self) -> None:
+
+class Moto:
+    """moto's server as an ASGI application whose every error is one that AWS clients understand.
+
+    Args:
+        dispatcher: What answers, if it is not moto.
+    """
+
+    def __init__(self, dispatcher: Dispatcher | None = None) -> None:
         _match_dimensions_exactly()
+        _know_provisioned_concurrency()
         if not DISABLE_GLOBAL_CORS:
             raise RuntimeError("MOTO_DISABLE_GLOBAL_CORS must be set before moto is imported")
-        self._dispatcher = DomainDispatcherApplication(create_backend_app)
+        self._dispatcher = dispatcher or DomainDispatcherApplication(create_backend_app)
         self._application = WSGIMiddleware(self._mended, workers=_THREADS)
         # moto looks first and writes then: of two threads both could find that nothing is there.
         self._conditional = threading.Lock()
@@ -148,8 +169,12 @@ class Moto:
         }
         if not _CONDITIONS & environ.keys():
             return self._answer(mended, start_response)
-        with self._conditional:
-            return self._answer(mended, start_response)
+        # The body first: whoever sends it slowly, or not at all, would keep all the others waiting.
+        with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY_BYTES) as body:
+            shutil.copyfileobj(mended["wsgi.input"], body)
+            body.seek(0)
+            with self._conditional:
+                return self._answer({**mended, "wsgi.input": body}, start_response)
 
     def _answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         answer: Iterable[bytes] = self._dispatcher(environ, start_response)

@@ -9,7 +9,8 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +20,7 @@ from orchestrator.localcloud.artifacts import fetch
 from orchestrator.localcloud.clients import Clients
 from orchestrator.localcloud.container import Container, ContainerError, environment
 from orchestrator.localcloud.containerlog import ContainerLog, Stream, group_of
-from orchestrator.localcloud.exchange import Answer, BrokenAnswerError, Headers, ask
+from orchestrator.localcloud.exchange import Answer, BrokenAnswerError, Headers, Streamed, ask, streamed
 from orchestrator.localcloud.world import Scope, Variant
 
 # "SIGTERM, SIGKILL 30 s later": SageMaker developer guide, your-algorithms-inference-code. A request may
@@ -47,6 +48,14 @@ class Fleet(Protocol):
 
         Raises:
             BrokenAnswerError: If no whole answer came back.
+        """
+        ...
+
+    def stream(self, headers: Headers, body: bytes) -> AbstractAsyncContextManager[Streamed]:
+        """Send one request to the model, whose answer comes in parts; it is being answered until the end.
+
+        Raises:
+            BrokenAnswerError: If no answer came back.
         """
         ...
 
@@ -86,12 +95,29 @@ class ProcessFleet:
         Raises:
             BrokenAnswerError: If no whole answer came back, or the container is being started again.
         """
+        with self._busy() as port:
+            return await ask(port, headers, body)
+
+    @contextlib.asynccontextmanager
+    async def stream(self, headers: Headers, body: bytes) -> AsyncIterator[Streamed]:
+        """Send one request to the model, whose answer comes in parts; it is being answered until the end.
+
+        Raises:
+            BrokenAnswerError: If no answer came back, or the container is being started again.
+        """
+        with self._busy() as port:
+            async with streamed(port, headers, body) as answer:
+                yield answer
+
+    @contextlib.contextmanager
+    def _busy(self) -> Iterator[int]:
+        """Count one request as being answered, and say by which port."""
         if self._container.port is None:
             raise BrokenAnswerError("the container is not running")
         self._answering += 1
         self._idle.clear()
         try:
-            return await ask(self._container.port, headers, body)
+            yield self._container.port
         finally:
             self._answering -= 1
             if not self._answering:

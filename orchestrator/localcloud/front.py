@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Send
 from starlette.types import Scope as Connection
 
 from orchestrator.localcloud import faults, scaling
-from orchestrator.localcloud.apierrors import ApiError, unsupported
+from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.asynchronous import AsyncRuntime
 from orchestrator.localcloud.clients import OWN
 from orchestrator.localcloud.control import ControlPlane
@@ -24,6 +24,7 @@ from orchestrator.localcloud.fleet import Place
 from orchestrator.localcloud.operations import is_ours
 from orchestrator.localcloud.runtime import Runtime
 from orchestrator.localcloud.scaling import Scaling
+from orchestrator.localcloud.streaming import StreamRuntime
 from orchestrator.localcloud.wire import (
     JSON_1_1,
     Caller,
@@ -54,6 +55,7 @@ class Parts:
         worlds: What there is.
         control: SageMaker's control plane, as far as it is ours.
         runtime: The data plane.
+        streams: The data plane of answers in parts.
         queues: The data plane of asynchronous endpoints.
         scaling: Looks at what moto lets through and AWS does not.
         moto: Everything else.
@@ -62,6 +64,7 @@ class Parts:
     worlds: Worlds
     control: ControlPlane
     runtime: Runtime
+    streams: StreamRuntime
     queues: AsyncRuntime
     scaling: Scaling
     moto: Moto
@@ -165,7 +168,7 @@ class LocalCloud:
             return await self._parts.runtime.invoke(place, request)
         if kind == "async-invocations":
             return await self._parts.queues.invoke(place, request)
-        raise unsupported("InvokeEndpointWithResponseStream")
+        return await self._parts.streams.invoke(place, request)
 
     async def _sagemaker(self, who: Caller, operation: str, request: Request, send: Send) -> Response | None:
         body = await _read(request)

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -28,7 +29,10 @@ _TIMED_OUT = (
 _MAX_MESSAGE = 2048
 # "4 MB": SageMaker developer guide, serverless-endpoints-invoke.
 _MAX_SERVERLESS_BYTES = 4 * 2**20
-_CLIENT_ERROR, _SERVER_ERROR = 400, 500
+CLIENT_ERROR = 400
+"""From this status on a container's answer is an error of the model."""
+
+_SERVER_ERROR = 500
 PREFIX = "x-amzn-sagemaker-"
 """What the headers of the data plane begin with."""
 
@@ -38,12 +42,49 @@ Asked = Answer | TimeoutError | BrokenAnswerError
 """What came of a request to a model."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One request that a fleet had, for the metrics.
+
+    Attributes:
+        status: The container's own HTTP status; 0 if there was no whole answer.
+        latency_us: How long the container took, in microseconds.
+    """
+
+    place: Place
+    share: Share
+    status: int
+    latency_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request that was answered, for what captures data.
+
+    Attributes:
+        headers: Of the request, as the container got them.
+        at: When the request came, in seconds since 1970.
+    """
+
+    place: Place
+    share: Share
+    headers: Headers
+    body: bytes
+    answer: Answer
+    at: float
+
+
+def _uncaptured(_: Exchange) -> None:
+    """Capture nothing."""
+
+
 class Runtime:
     """Sends requests to the fleets of an endpoint.
 
     Args:
         traffic: Returns who answers requests for an endpoint now.
         record: Takes each request that reached a fleet, for the metrics.
+        capture: Takes each request that was answered, and what was answered.
         timeout_seconds: How long a model may take to answer.
     """
 
@@ -51,10 +92,12 @@ class Runtime:
         self,
         traffic: Callable[[Place], Traffic | None],
         record: Callable[[Invocation], None],
+        capture: Callable[[Exchange], None] = _uncaptured,
         timeout_seconds: float = _TIMEOUT_SECONDS,
     ) -> None:
         self._traffic = traffic
         self._record = record
+        self._capture = capture
         self._timeout_seconds = timeout_seconds
         self._copies: set[asyncio.Task[Asked]] = set()
 
@@ -71,19 +114,14 @@ class Runtime:
         share = choose(traffic, place, request.headers.get(f"{PREFIX}target-variant"))
         if is_async(share.deployment):
             raise refused(f"Endpoint {place.endpoint} takes asynchronous invocations only.")
-        _check_room(share, len(body))
-        headers = passed_on(request)
-        self._copy(place, traffic, share, headers, body)
+        check_room(share, len(body))
+        headers, at = passed_on(request), time.time()
+        self.copy(place, traffic, share, headers, body)
         answer = await self.ask(place, share, headers, body, self._timeout_seconds)
-        match answer:
-            case TimeoutError():
-                return _model_error(place, 0, "", _TIMED_OUT)
-            case BrokenAnswerError():
-                return _model_error(place, 0, str(answer))
-            case Answer() if answer.status >= _CLIENT_ERROR:
-                return _model_error(place, answer.status, answer.body.decode("utf-8", "replace"))
-            case Answer():
-                return Response(answer.body, answer.status, _returned(answer, share.variant.name))
+        if not isinstance(answer, Answer) or answer.status >= CLIENT_ERROR:
+            return failure(place, answer)
+        self._capture(Exchange(place, share, headers, body, answer, at))
+        return Response(answer.body, answer.status, returned(answer.headers, share.variant.name))
 
     def traffic(self, place: Place) -> Traffic:
         """Return who answers requests for an endpoint.
@@ -109,9 +147,13 @@ class Runtime:
             answer = error
         latency_us = round((time.monotonic() - began) * 1_000_000)
         status = answer.status if isinstance(answer, Answer) else 0
-        config = share.deployment.config
-        self._record(Invocation(place, share.variant.name, config, status, latency_us, time.time()))
+        self.count(Answered(place, share, status, latency_us))
         return answer
+
+    def count(self, one: Answered) -> None:
+        """Count one request for the metrics."""
+        names = one.share.variant.name, one.share.deployment.config
+        self._record(Invocation(one.place, *names, one.status, one.latency_us, time.time()))
 
     async def close(self) -> None:
         """Give up the copies that shadows have not answered."""
@@ -119,7 +161,7 @@ class Runtime:
             copy.cancel()
         await asyncio.gather(*self._copies, return_exceptions=True)
 
-    def _copy(self, place: Place, traffic: Traffic, share: Share, headers: Headers, body: bytes) -> None:
+    def copy(self, place: Place, traffic: Traffic, share: Share, headers: Headers, body: bytes) -> None:
         """Send a copy to the shadow, in the ratio of its weight to that of what it shadows."""
         for shadow in traffic.shadows:
             weight = share.variant.weight
@@ -141,8 +183,12 @@ def choose(traffic: Traffic, place: Place, target: str | None) -> Share:
     return share
 
 
-def _check_room(share: Share, size_bytes: int) -> None:
-    """Check what a serverless variant takes: developer guide, serverless-endpoints-invoke."""
+def check_room(share: Share, size_bytes: int) -> None:
+    """Check what a serverless variant takes: developer guide, serverless-endpoints-invoke.
+
+    Raises:
+        ApiError: If the request is too large, or one too many.
+    """
     serverless = share.variant.serverless
     if serverless is None:
         return
@@ -180,16 +226,26 @@ def passed_on(request: Request) -> list[tuple[str, str]]:
     ]
 
 
-def _returned(answer: Answer, variant: str) -> dict[str, str]:
-    passed = {
-        name: value for name, value in answer.headers if name == "content-type" or name.startswith(PREFIX)
-    }
+def returned(headers: Headers, variant: str) -> dict[str, str]:
+    """Return the headers that callers get of a container's."""
+    passed = {name: value for name, value in headers if name == "content-type" or name.startswith(PREFIX)}
     return {**passed, "x-Amzn-Invoked-Production-Variant": variant}
 
 
 def refused(message: str) -> ApiError:
     """Return a refusal in the data plane's spelling: ValidationError, not ValidationException."""
     return ApiError("ValidationError", message)
+
+
+def failure(place: Place, asked: Asked) -> Response:
+    """Return what callers get of a model that refused a request, or did not answer it."""
+    match asked:
+        case TimeoutError():
+            return _model_error(place, 0, "", _TIMED_OUT)
+        case BrokenAnswerError():
+            return _model_error(place, 0, str(asked))
+        case Answer():
+            return _model_error(place, asked.status, asked.body.decode("utf-8", "replace"))
 
 
 def _model_error(place: Place, status: int, original: str, message: str = "") -> Response:
@@ -203,7 +259,7 @@ def _model_error(place: Place, status: int, original: str, message: str = "") ->
     """
     scope, group = place.scope, group_of(place.endpoint)
     side, code = "client", "CLIENT_ERROR_FROM_MODEL"
-    if not _CLIENT_ERROR <= status < _SERVER_ERROR:
+    if not CLIENT_ERROR <= status < _SERVER_ERROR:
         side, code = "server", "INTERNAL_FAILURE_FROM_MODEL"
     said = message or f'Received {side} error ({status}) from primary with message "{original}".'
     console = f"https://{scope.region}.console.aws.amazon.com/cloudwatch/home?region={scope.region}"

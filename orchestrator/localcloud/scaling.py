@@ -1,9 +1,9 @@
 """What Application Auto Scaling refuses and moto does not, for targets of namespace ``sagemaker``.
 
 moto keeps the targets, policies and schedules. Nothing scales by itself: they can be set and read, and a
-deployment can be rehearsed with them. That AWS refuses a target whose endpoint or variant does not exist is
-our reading; that a target's policies and scheduled actions go with it is in the API reference
-(DeregisterScalableTarget).
+deployment can be rehearsed with them. That AWS refuses a target whose endpoint or variant does not exist, or
+which has no such dimension, is our reading; that a target's policies and scheduled actions go with it is in
+the API reference (DeregisterScalableTarget).
 """
 
 import asyncio
@@ -16,6 +16,9 @@ from orchestrator.localcloud.world import Content, Scope, World
 
 TARGET = "AnyScaleFrontendService."
 """What ``X-Amz-Target`` begins with in calls of Application Auto Scaling."""
+
+PROVISIONED_CONCURRENCY = "sagemaker:variant:DesiredProvisionedConcurrency"
+"""What of a serverless variant can be scaled; of any other it is the number of instances."""
 
 _RESOURCE = re.compile(r"endpoint/(?P<endpoint>[^/]+)/variant/(?P<variant>[^/]+)")
 _SERVICE = "application-autoscaling"
@@ -37,7 +40,7 @@ class Scaling:
         if not isinstance(request, dict) or request.get("ServiceNamespace") != "sagemaker":
             return
         if operation == "RegisterScalableTarget":
-            _check_resource(world, str(request.get("ResourceId")))
+            _check_resource(world, str(request.get("ResourceId")), request.get("ScalableDimension"))
             known = await asyncio.to_thread(self._target, world.scope, request)
             _check_bounds({**(known or {}), **request})
         elif operation in _OF_TARGETS:
@@ -67,15 +70,20 @@ class Scaling:
             client.delete_scheduled_action(ScheduledActionName=action["ScheduledActionName"], **place)
 
 
-def _check_resource(world: World, resource: str) -> None:
+def _check_resource(world: World, resource: str, dimension: object) -> None:
     named = _RESOURCE.fullmatch(resource)
     if named is None:
         return  # an inference component, or what moto refuses by its form
     endpoint = world.endpoints.get(named["endpoint"])
     deployments = (endpoint.serving, endpoint.pending) if endpoint else ()
-    names = {variant.name for deployment in deployments if deployment for variant in deployment.variants}
-    if named["variant"] not in names:
+    everyone = [variant for deployment in deployments if deployment for variant in deployment.variants]
+    found = [variant for variant in everyone if variant.name == named["variant"]]
+    if not found:
         raise invalid(f"The resource {resource} does not exist: there is no such endpoint or variant.")
+    if not any(
+        (variant.serverless is not None) == (dimension == PROVISIONED_CONCURRENCY) for variant in found
+    ):
+        raise invalid(f"The scalable dimension {dimension} is not one of the resource {resource}.")
 
 
 def _check_bounds(target: Content) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ from orchestrator import __version__
 from orchestrator.core.errors import ConflictError
 from orchestrator.localcloud.alarms import Watcher
 from orchestrator.localcloud.asynchronous import AsyncRuntime
+from orchestrator.localcloud.capture import Capture
 from orchestrator.localcloud.clients import Clients
 from orchestrator.localcloud.control import ControlPlane
 from orchestrator.localcloud.engine import Engine, Time
@@ -32,6 +34,7 @@ from orchestrator.localcloud.lifecycle import HOST, STATE_FILE, listen
 from orchestrator.localcloud.metrics import Metrics
 from orchestrator.localcloud.runtime import Runtime
 from orchestrator.localcloud.scaling import Scaling
+from orchestrator.localcloud.streaming import StreamRuntime
 from orchestrator.localcloud.world import Worlds
 
 _GRACE_SECONDS = 5
@@ -112,13 +115,15 @@ async def _run(options: Options, listener: socket.socket) -> None:
     metrics = Metrics(clients)
     alarms = Watcher(clients, datapoints, time.time)
     engine = Engine(worlds, launcher.launch, alarms.firing, Time(time.time))
-    runtime = Runtime(engine.traffic, metrics.record)
+    capture = Capture(clients, secrets.SystemRandom())
+    runtime = Runtime(engine.traffic, metrics.record, capture.take)
     queues = AsyncRuntime(runtime, clients)
     application = LocalCloud(
         Parts(
             worlds,
             ControlPlane(worlds, engine, clients, alarms, time.time),
             runtime,
+            StreamRuntime(runtime),
             queues,
             Scaling(clients),
             Moto(),
@@ -146,6 +151,7 @@ async def _run(options: Options, listener: socket.socket) -> None:
     await engine.close()
     await alarms.close()
     await metrics.close()
+    await capture.close()
     server.should_exit = True
     await serving
 

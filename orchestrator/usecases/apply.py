@@ -59,12 +59,13 @@ def _give_back(error: OrchestratorError, task: Task, recorder: Recorder) -> None
         for step in task.change.plan
         if isinstance(step, (SuspendScaling, RemoveScaling))
     }
-    back = [s for s in task.change.observed.scalings if (s.variant, s.dimension) in held]
+    seen = [s for s in task.change.observed.scalings if (s.variant, s.dimension) in held]
+    back = {(s.variant, s.dimension): s for s in (*seen, *task.change.owed)}
     try:
         if not back or not _serves(task):
             return
-        for scaling in sorted(back, key=lambda scaling: (scaling.variant, scaling.dimension)):
-            step: Step = PutScaling(task.change.endpoint, scaling)
+        for key in sorted(back):
+            step: Step = PutScaling(task.change.endpoint, back[key])
             with recorder.step(step, len(task.change.plan)):
                 perform(step, task)
     except OrchestratorError as second:
@@ -72,5 +73,5 @@ def _give_back(error: OrchestratorError, task: Task, recorder: Recorder) -> None
 
 
 def _serves(task: Task) -> bool:
-    now = task.edge.cloud.endpoint(task.change.endpoint)
+    now = task.edge.cloud.endpoint(task.change.endpoint, tags=False)
     return now is not None and now.status is EndpointStatus.IN_SERVICE and now.pending is None

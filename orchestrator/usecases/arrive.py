@@ -70,7 +70,7 @@ def arrive(journey: Journey, edge: Edge, progress: Progress, hold: Hold) -> Arri
     while True:
         hold.keep()
         sighting = _look(lookout, journey)
-        verdict = _verdict(journey, sighting, lookout, edge, progress)
+        verdict = _verdict(journey, sighting, lookout, edge, progress, hold)
         if not isinstance(verdict, Moving) or lookout.left_seconds <= 0:
             return Arrival(verdict, lookout.elapsed_seconds, bakes.remarks, lookout.tolerance.misses)
         remarks: list[str] = []
@@ -90,7 +90,12 @@ def _look(lookout: Lookout, journey: Journey) -> Sighting | None:
 
 
 def _verdict(
-    journey: Journey, sighting: Sighting | None, lookout: Lookout, edge: Edge, progress: Progress
+    journey: Journey,
+    sighting: Sighting | None,
+    lookout: Lookout,
+    edge: Edge,
+    progress: Progress,
+    hold: Hold,
 ) -> Verdict:
     if sighting is None:
         return Moving(None)
@@ -98,7 +103,7 @@ def _verdict(
     if not isinstance(verdict, Arrived) or journey.questions is None:
         return verdict
     with lookout.tolerance:
-        answers = ask(journey.expectation.endpoint, journey.questions, edge, progress)
+        answers = ask(journey.expectation.endpoint, journey.questions, edge, progress, hold.keep)
         return judge(journey.expectation, sighting, answers)
     return Moving(sighting.endpoint.status if sighting.endpoint else None)
 

@@ -1,6 +1,6 @@
 """Ask a live endpoint its golden cases."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.core import golden
@@ -37,8 +37,12 @@ class Questions:
         return cls(tuple(cases), atol, ours if several else (), is_async)
 
 
-def ask(endpoint: str, questions: Questions, edge: Edge, progress: Progress) -> tuple[Answer, ...]:
+def ask(
+    endpoint: str, questions: Questions, edge: Edge, progress: Progress, keep: Callable[[], None]
+) -> tuple[Answer, ...]:
     """Ask the live endpoint its golden cases, every variant each of them.
+
+    Answers may take longer than our claim on the endpoint holds: ``keep`` renews it in between.
 
     Raises:
         CloudError: If it cannot be asked, saying that it serves unchecked.
@@ -46,16 +50,24 @@ def ask(endpoint: str, questions: Questions, edge: Edge, progress: Progress) -> 
     progress.asking([case.name for case in questions.cases])
     variants: tuple[str | None, ...] = questions.variants or (None,)
     return tuple(
-        _ask_one(endpoint, case, variant, questions, edge) for variant in variants for case in questions.cases
+        _ask_one(endpoint, case, variant, questions, edge, keep)
+        for variant in variants
+        for case in questions.cases
     )
 
 
 def _ask_one(
-    endpoint: str, case: golden.Case, variant: str | None, questions: Questions, edge: Edge
+    endpoint: str,
+    case: golden.Case,
+    variant: str | None,
+    questions: Questions,
+    edge: Edge,
+    keep: Callable[[], None],
 ) -> Answer:
+    keep()
     try:
         if questions.is_async:
-            response = await_answer(send_async(endpoint, case.request, edge), edge)
+            response = await_answer(send_async(endpoint, case.request, edge), edge, meanwhile=keep)
         else:
             response = edge.runtime.invoke(endpoint, case.request, variant=variant)
     except (ThrottledError, UnreachableError):

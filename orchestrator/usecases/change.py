@@ -6,6 +6,7 @@ from orchestrator.core.golden import Case
 from orchestrator.core.resources import Endpoint, State
 from orchestrator.core.revision import Revision
 from orchestrator.core.rollout import AT_ONCE, Rollout
+from orchestrator.core.scaling import Scaling
 from orchestrator.core.steps import Plan, UpdateEndpoint
 from orchestrator.core.target import AlarmSpec, JudgeSpec
 
@@ -43,6 +44,7 @@ class Change:
         cases: What the new revision must answer.
         commit: The project's, for the journal.
         number: Of the open attempt in the journal that this goes on with.
+        owed: Autoscaling that an attempt which was cut short has taken away or suspended.
     """
 
     endpoint: str
@@ -55,6 +57,7 @@ class Change:
     commit: str = ""
     terms: Terms = AS_USUAL
     number: int | None = None
+    owed: tuple[Scaling, ...] = ()
 
     @property
     def before(self) -> Endpoint | None:

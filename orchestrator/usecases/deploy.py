@@ -1,7 +1,14 @@
 """Carry out a prepared change, and go back by ourselves if the new revision answers wrongly."""
 
 from orchestrator.core import journal
-from orchestrator.core.errors import NotFoundError, NotVerifiedError, RefusedError, RolledBackError
+from orchestrator.core.errors import (
+    CloudError,
+    ConflictError,
+    NotFoundError,
+    NotVerifiedError,
+    RefusedError,
+    RolledBackError,
+)
 from orchestrator.core.golden import to_bytes
 from orchestrator.core.packaging import Archives
 from orchestrator.core.ports import Progress, Transfer
@@ -9,7 +16,7 @@ from orchestrator.core.spec import Spec
 from orchestrator.usecases.apply import apply
 from orchestrator.usecases.change import Applied
 from orchestrator.usecases.edge import Edge
-from orchestrator.usecases.holding import hold
+from orchestrator.usecases.holding import Hold, hold
 from orchestrator.usecases.plan import Prepared
 from orchestrator.usecases.prepare import Release
 from orchestrator.usecases.publish import Published, publish
@@ -44,7 +51,7 @@ def deploy(prepared: Prepared, edge: Edge, progress: Progress) -> Applied:
             back = _way_back(prepared, error, edge)
             if back is None:
                 raise
-            apply(back.change, edge, progress, held)
+            _go_back(back, error, edge, progress, held)
             raise _taken_back(error, change.endpoint) from error
 
 
@@ -56,9 +63,24 @@ def _way_back(prepared: Prepared, error: NotVerifiedError, edge: Edge) -> Prepar
         return prepare_rollback(prepared.change.endpoint, None, edge, reason=f"taken back: {error}")
     except NotFoundError:
         return None  # the journal knows none; the endpoint stays where it is, and the error says so
-    except RefusedError as refusal:
-        error.add_detail("way back", str(refusal))
+    except (RefusedError, ConflictError, CloudError) as second:
+        # Above all else, somebody has to hear that what serves answers wrongly; `resume` tries this again.
+        error.add_detail("way back", f"it could not be planned: {second}")
         return None
+
+
+def _go_back(back: Prepared, error: NotVerifiedError, edge: Edge, progress: Progress, held: Hold) -> None:
+    """Carry out the way back.
+
+    Raises:
+        NotVerifiedError: ``error``, if SageMaker rolled the way back back: what answers wrongly still serves.
+        OrchestratorError: If it ended in any other way.
+    """
+    try:
+        apply(back.change, edge, progress, held)
+    except RolledBackError as second:
+        error.add_detail("way back", str(second))
+        raise error from second
 
 
 def _taken_back(error: NotVerifiedError, endpoint: str) -> RolledBackError:

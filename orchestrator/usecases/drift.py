@@ -12,6 +12,7 @@ from orchestrator.core.alarms import Alarm
 from orchestrator.core.difference import Difference, compare, compare_scalings
 from orchestrator.core.errors import NotFoundError, NotVerifiedError
 from orchestrator.core.journal import Deployment
+from orchestrator.core.names import is_content_name
 from orchestrator.core.resources import Endpoint, EndpointStatus, Pairs, Variant, VariantStatus
 from orchestrator.core.revision import ENDPOINT_TAG, Revision, tags_of
 from orchestrator.core.scaling import Dimension, Scaling
@@ -150,8 +151,9 @@ def _settled(status: EndpointStatus) -> str:
 
 def _tags(case: _Case) -> Iterator[tuple[str, str | None, str | None]]:
     """Yield each tag that we put on the endpoint; what else it carries is not ours."""
-    # An adopted endpoint keeps the tags it had: only our mark was added.
-    own: Pairs = () if case.deployment.verb == journal.ADOPT else case.revision.config.tags
+    # What was adopted has tags of its own, which no deployment and no rollback hands on to the endpoint.
+    ours = is_content_name(case.revision.name, case.endpoint.name)
+    own: Pairs = case.revision.config.tags if ours else ()
     found = dict(case.endpoint.tags)
     for key, value in tags_of(case.endpoint.name, own):
         there = found.get(key)

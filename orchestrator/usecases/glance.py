@@ -1,5 +1,7 @@
 """See in a few looks, always the same number of them, that nothing has to change."""
 
+from dataclasses import replace
+
 from orchestrator.core import planner
 from orchestrator.core.planner import Desired
 from orchestrator.core.resources import Endpoint, State
@@ -10,14 +12,16 @@ def glance(desired: Desired, edge: Edge) -> State | None:
     """Return what is observed if nothing has to change; ``None`` if that takes a closer look.
 
     Models and endpoint configs cannot change under their names: that they are there still is what counts.
-    The journal's head says that nothing was begun since the desired revision was deployed.
+    The journal's head says that nothing was begun since the desired revision was deployed: that the endpoint
+    is ours follows from it, and its tags are not asked for.
     """
     head = edge.journal.head()
     if head is None or head.revision != desired.config.name:
         return None
-    endpoint = edge.cloud.endpoint(desired.endpoint)
-    if endpoint is None or not _is_settled(endpoint) or not _exists(desired, edge):
+    found = edge.cloud.endpoint(desired.endpoint, tags=False)
+    if found is None or not _is_settled(found) or not _exists(desired, edge):
         return None
+    endpoint = replace(found, owned=True)
     scalings = edge.autoscaling.observe(desired.endpoint, [v.name for v in desired.config.variants])
     known = {(scaling.variant, scaling.dimension) for scaling in desired.scalings}
     if any((scaling.variant, scaling.dimension) not in known for scaling in scalings):
@@ -28,7 +32,7 @@ def glance(desired: Desired, edge: Edge) -> State | None:
 
 
 def _is_settled(endpoint: Endpoint) -> bool:
-    return endpoint.owned and endpoint.status.settled and endpoint.pending is None
+    return endpoint.status.settled and endpoint.pending is None
 
 
 def _exists(desired: Desired, edge: Edge) -> bool:

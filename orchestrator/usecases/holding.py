@@ -155,12 +155,15 @@ class Hold:
         return found.tag
 
     def _renew(self) -> None:
-        if self._write(over=self._tag):
-            return
-        # Either somebody else has written, or it was we, and the answer was lost.
-        found = self._edge.lock.read()
-        if found is not None and self._is_ours(found) and self._write(over=found.tag):
-            return
+        over = self._tag
+        for _ in range(_ATTEMPTS):
+            if self._write(over=over):
+                return
+            # Either somebody else has written, or it was we, and the answer was lost.
+            found = self._edge.lock.read()
+            if found is None or not self._is_ours(found):
+                break
+            over = found.tag
         self.lost = True
         self._tag = None
         found = self._edge.lock.read()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from orchestrator.core.errors import SpecError
 from orchestrator.core.ports import Clock
 
 T = TypeVar("T")
@@ -122,8 +123,11 @@ def run_all(
         stop: Ends everything.
 
     Raises:
+        SpecError: If there are no workers: nobody would ever begin.
         KeyboardInterrupt: After the second Ctrl-C.
     """
+    if workers < 1:
+        raise SpecError(f"{workers} workers carry out nothing", hint="ask for at least one")
     pool = _Pool(jobs, stop or Stop(), fail_fast=fail_fast, ended=ended)
     try:
         for _ in range(min(workers, len(jobs))):

@@ -6,8 +6,12 @@ then be neither scaled nor updated.
 
 from collections.abc import Mapping
 
+from orchestrator.core.notes import Note
 from orchestrator.core.steps import DeleteEndpointConfig, DeleteModel, Plan
 from orchestrator.usecases.edge import Edge
+
+MANY = 20
+"""Of how many other endpoints a deployment asks what they serve, before it deletes anything."""
 
 
 def foreign_uses(endpoint: str, edge: Edge) -> dict[str, str]:
@@ -17,14 +21,33 @@ def foreign_uses(endpoint: str, edge: Edge) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in edge.inventory.endpoint_names(""):
-        other = None if name == endpoint else edge.cloud.endpoint(name)
+        other = None if name == endpoint else edge.cloud.endpoint(name, tags=False)
         for config in () if other is None else dict.fromkeys((other.config, other.target)):
             if config not in found:
                 found[config] = f"endpoint '{name}' serves it"
-                served = edge.inventory.config(config)
+                served = edge.inventory.config(config, tags=False)
                 models = frozenset[str]() if served is None else served.models
                 found.update(dict.fromkeys(models, f"endpoint '{name}' serves it"))
     return found
+
+
+def tidied(plan: Plan, endpoint: str, edge: Edge) -> tuple[Plan, tuple[Note, ...]]:
+    """Return ``plan`` without the deletions that another endpoint forbids, and what stays for it.
+
+    Nothing says which endpoints an endpoint config or a model serves but all of the endpoints. Where they are
+    many, a deployment does not ask them: it deletes nothing, and leaves that to ``sweep``.
+    """
+    if not any(isinstance(step, (DeleteEndpointConfig, DeleteModel)) for step in plan):
+        return plan, ()
+    others = len(set(edge.inventory.endpoint_names("")) - {endpoint})
+    if others > MANY:
+        rest: Plan = tuple(step for step in plan if not isinstance(step, (DeleteEndpointConfig, DeleteModel)))
+        says = f"what is no longer needed stays: {others} other endpoints may need it, and only sweep asks"
+        return rest, (Note("kept", says),)
+    needed = foreign_uses(endpoint, edge) if others else {}
+    rest = spared(plan, needed)
+    gone = (step.name for step in plan if isinstance(step, (DeleteEndpointConfig, DeleteModel)))
+    return rest, tuple(Note("kept", f"'{name}' stays: {needed[name]}") for name in gone if name in needed)
 
 
 def spared(plan: Plan, needed: Mapping[str, str]) -> Plan:

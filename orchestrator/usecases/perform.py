@@ -105,7 +105,7 @@ def verify(task: Task) -> Applied:
 
 def _route(step: Route, task: Task) -> Applied:
     """Have another endpoint config serve, and wait until it does."""
-    before = task.edge.cloud.endpoint(step.endpoint)
+    before = task.edge.cloud.endpoint(step.endpoint, tags=False)
     expectation = _expectation(step, before, task)
     try:
         _send(step, before, task)
@@ -122,7 +122,7 @@ def _route(step: Route, task: Task) -> Applied:
         # "Request to service failed" is AWS's own failure. The AWS controllers for Kubernetes send the same
         # endpoint config again after it, and after no other.
         task.hold.keep(now=True)
-        again = task.edge.cloud.endpoint(step.endpoint)
+        again = task.edge.cloud.endpoint(step.endpoint, tags=False)
         journey = replace(journey, expectation=_expectation(step, again, task))
         _send(step, again, task)
         arrival = _follow(journey, task)
@@ -189,7 +189,7 @@ def _was_internal(arrival: Arrival) -> bool:
 def _resize(step: SetCapacities, task: Task) -> None:
     """Change weights or sizes, and wait until the variants have them; the revision stays what it is."""
     revision = _revision(task)
-    before = task.edge.cloud.endpoint(step.endpoint)
+    before = task.edge.cloud.endpoint(step.endpoint, tags=False)
     expectation = Expectation(
         endpoint=step.endpoint,
         config=revision.name,

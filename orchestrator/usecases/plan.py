@@ -21,6 +21,7 @@ from orchestrator.core.target import Target
 from orchestrator.usecases.change import AS_USUAL, Change, Terms
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.glance import glance
+from orchestrator.usecases.neighbours import tidied
 from orchestrator.usecases.observing import observe
 from orchestrator.usecases.preflight import Question, check, inquire, propose, role_problem
 
@@ -149,17 +150,21 @@ def _prepare(wish: Wish, edge: Edge) -> Prepared:
     history = journal.deployments(edge.journal.entries())
     observed = observe(revision.endpoint, edge, wanted=revision)
     keep = keep_of(history, observed, wish.keep_revisions, besides=revision.name)
+    if wish.verb == journal.ROLLBACK:
+        # Who goes back in a hurry removes nothing: also not the second time, when it serves no longer.
+        keep |= {config.name for config in observed.configs}
     former = _former(history)
-    steps = planner.plan(_desired(wish, keep, former), observed)
+    whole = planner.plan(_desired(wish, keep, former), observed)
+    steps, kept = tidied(whole, revision.endpoint, edge)
     proposal = inquire(_question(wish, observed), edge)
     role = role_problem(revision, edge) if steps and wish.asks_role else ()
     findings = (*role, *check(proposal, edge))
     _refuse(findings, wish)
     return Prepared(
-        change=_change(wish, steps, observed),
+        change=replace(_change(wish, steps, observed), owed=_owed(history, observed)),
         recorded=wish.number is None and _is_recorded(revision, history),
         findings=findings,
-        notes=meaning(steps, proposal, wish.prices),
+        notes=(*meaning(steps, proposal, wish.prices), *kept),
         difference=planned(revision, observed, former),
     )
 
@@ -221,6 +226,15 @@ def _former(history: Sequence[journal.Deployment]) -> tuple[Scaling, ...]:
         if attempt.outcome == journal.DEPLOYED:
             break
     return tuple(found)
+
+
+def _owed(history: Sequence[journal.Deployment], observed: State) -> tuple[Scaling, ...]:
+    """Return the autoscaling that was put there, and that an attempt without an end held or removed."""
+    deployed = journal.revisions(history)[:1]
+    if journal.open_attempt(history) is None or not deployed:
+        return ()
+    running = {(s.variant, s.dimension) for s in observed.scalings if not s.scale_in_suspended}
+    return tuple(s for s in deployed[0].scalings if (s.variant, s.dimension) not in running)
 
 
 def keep_of(

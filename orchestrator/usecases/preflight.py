@@ -1,19 +1,23 @@
 """Hold a deployment against every rule that is known, before anything is changed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from orchestrator.core.alarms import Alarm
 from orchestrator.core.errors import DeniedError
 from orchestrator.core.fleets import quota_needed
 from orchestrator.core.golden import Case
-from orchestrator.core.proposal import Finding, Proposal, Severity
+from orchestrator.core.proposal import Finding, Proposal, Severity, quoted, warn
 from orchestrator.core.resources import State
 from orchestrator.core.revision import Revision
 from orchestrator.core.rules import rulebook
 from orchestrator.core.shapes import Violation
 from orchestrator.usecases.change import Terms
 from orchestrator.usecases.edge import Edge
+
+_Answer = TypeVar("_Answer")
+_Other = TypeVar("_Other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +48,29 @@ def inquire(question: Question, edge: Edge) -> Proposal:
     named = question.terms.rollout.alarms
     quotas = ((kind, _quota(kind, edge)) for kind in sorted(quota_needed(plain)))
     is_new = question.observed.endpoint is None
+    wanted = plain.revision.endpoint
     return Proposal(
         revision=plain.revision,
         rollout=plain.rollout,
         scalings=plain.scalings,
         observed=plain.observed,
-        alarms=edge.alarms.find(named) if named else (),
+        alarms=_unless_denied(lambda: edge.alarms.find(named), None) if named else (),
         generated=plain.generated,
         judge=plain.judge,
-        names=edge.inventory.endpoint_names(plain.revision.endpoint) if is_new else (),
+        names=_unless_denied(lambda: edge.inventory.endpoint_names(wanted), ()) if is_new else (),
         quotas=tuple((kind, quota) for kind, quota in quotas if quota is not None),
         region=plain.region,
+        bucket_region=_unless_denied(edge.store.region, ""),
         largest_request=plain.largest_request,
     )
+
+
+def _unless_denied(ask: Callable[[], _Answer], otherwise: _Other) -> _Answer | _Other:
+    """Return what a check needs to know, or ``otherwise`` if we may not look: a plan can do without."""
+    try:
+        return ask()
+    except DeniedError:
+        return otherwise
 
 
 def propose(question: Question) -> Proposal:
@@ -79,7 +93,15 @@ def check(proposal: Proposal, edge: Edge) -> tuple[Finding, ...]:
     found = rulebook.check(proposal)
     told = {finding.key for finding in found if finding.severity is Severity.REFUSE}
     limits = edge.limits.violations(proposal.revision, proposal.rollout, proposal.scalings)
-    return (*_as_findings(limits, told), *found)
+    return (*_as_findings(limits, told), *found, *_unseen(proposal))
+
+
+def _unseen(proposal: Proposal) -> Iterator[Finding]:
+    """Yield that a rollout relies on alarms that we may not look at; where nothing moves, none does."""
+    named = proposal.rollout.alarms
+    if named and proposal.alarms is None and (proposal.moves or proposal.observed.endpoint is None):
+        says = f"nobody has looked whether {', '.join(map(quoted, named))} can fire: we may not look"
+        yield warn("alarms-unseen", "rollout.alarms", says, "IAM, cloudwatch:DescribeAlarms")
 
 
 def role_problem(revision: Revision, edge: Edge) -> Iterator[Finding]:

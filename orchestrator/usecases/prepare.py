@@ -93,7 +93,8 @@ def wish_of(revision: Revision, spec: Spec, cases: Sequence[Case], intent: Inten
         reason=intent.reason,
         commit=intent.commit,
         terms=terms_of(spec.target, accepted=intent.accepted, wait=intent.wait),
-        region=spec.target.region or "",
+        # In the local cloud one bucket serves all regions.
+        region="" if spec.target.is_local else spec.target.region or "",
         asks_role=not spec.target.is_local,
         prices=intent.prices,
     )

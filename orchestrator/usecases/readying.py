@@ -1,7 +1,7 @@
 """Get a deployment ready to begin: from the project, a build that several share, or a saved plan."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.core.golden import Case, to_bytes
@@ -92,15 +92,15 @@ def ready_with(made: Build, shop: Workshop) -> Ready:
 
 
 @contextlib.contextmanager
-def built(shop: Workshop, transfer: Transfer) -> Iterator[Build]:
-    """Build the project and try it, once for all its endpoints.
+def built(spec: Spec, packaging: Packaging, cases: Sequence[Case], transfer: Transfer) -> Iterator[Build]:
+    """Build the project and try it, once for all its endpoints; nothing outside this machine is asked.
 
     Raises:
         ArtifactError: If the project makes no archive whose model loads.
         RefusedError: If it fails a golden case, or what `build` refuses.
     """
-    with build(shop.spec, shop.packaging, transfer) as made:
-        try_out(made, shop.packaging, shop.cases, shop.spec.golden.atol)
+    with build(spec, packaging, transfer) as made:
+        try_out(made, packaging, cases, spec.golden.atol)
         yield made
 
 

@@ -18,7 +18,7 @@ from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.neighbours import foreign_uses, spared
 from orchestrator.usecases.observing import observe
 from orchestrator.usecases.plan import Prepared, Wish, prepare
-from orchestrator.usecases.rollback import prepare_rollback
+from orchestrator.usecases.rollback import KEEP_ALL, prepare_return, prepare_rollback
 
 _NOT_VERIFIED = "not-verified"
 
@@ -59,7 +59,8 @@ def _again(endpoint: str, attempt: Deployment, edge: Edge, keep_revisions: int) 
         case journal.ADOPT, _:
             return prepare_adopt(endpoint, edge, again=True)
         case journal.ROLLBACK, Revision() as revision:
-            return prepare_rollback(endpoint, revision.name, edge, terms=_terms(attempt))
+            wish = Wish(revision, attempt.verb, (), KEEP_ALL, number=attempt.number)
+            return prepare_return(replace(wish, commit=attempt.commit, terms=_terms(attempt)), edge)
         case journal.DEPLOY, Revision() as revision:
             cases = _cases(revision, edge)
             wish = Wish(revision, attempt.verb, cases, keep_revisions, number=attempt.number)

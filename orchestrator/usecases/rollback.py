@@ -14,7 +14,9 @@ from orchestrator.usecases.change import Terms
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.plan import Prepared, Wish, prepare
 
-_KEEP_ALL = 1_000_000
+KEEP_ALL = 1_000_000
+"""Nothing is swept on the way back."""
+
 _AT_ONCE = Terms()
 
 
@@ -47,11 +49,22 @@ def prepare_rollback(
     """
     history = journal.deployments(edge.journal.entries())
     revision = _choose(endpoint, wanted, journal.revisions(history), edge.cloud.endpoint(endpoint))
+    wish = Wish(revision, journal.ROLLBACK, (), KEEP_ALL, reason=reason, commit=commit, terms=terms)
+    return prepare_return(wish, edge)
+
+
+def prepare_return(wish: Wish, edge: Edge) -> Prepared:
+    """Plan the way back to the wish's revision, whose golden cases are those that were stored with it.
+
+    Raises:
+        RefusedError: If something that the revision needs is gone, or a rule forbids the move.
+        ConflictError: If the endpoint is not ours, or somebody else's change of it is under way.
+    """
+    revision = wish.revision
     _check_resources(revision, edge)
     notes = tuple(_check_origins(revision, edge))
     cases = golden.from_bytes(edge.store.read(revision.golden.key)) if revision.golden else ()
-    wish = Wish(revision, journal.ROLLBACK, cases, _KEEP_ALL, reason=reason, commit=commit, terms=terms)
-    prepared = prepare(wish, edge)
+    prepared = prepare(replace(wish, cases=cases), edge)
     return replace(prepared, notes=(*prepared.notes, *notes))
 
 

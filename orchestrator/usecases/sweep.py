@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.core import journal, planner
+from orchestrator.core.errors import SpecError
 from orchestrator.core.journal import Deployment
 from orchestrator.core.resources import State
 from orchestrator.core.steps import DeleteAlarms, DeleteEndpointConfig, DeleteModel, Plan
@@ -17,6 +18,9 @@ from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.neighbours import foreign_uses, spared
 from orchestrator.usecases.observing import observe
 from orchestrator.usecases.plan import Prepared
+
+_ALL_DAYS = 36_500.0
+"""More than any journal is old; `timedelta` and `datetime` end somewhere behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,18 @@ def prepare_sweep(
         reason: Why, for the journal.
 
     Raises:
+        SpecError: If fewer than none are to stay.
         ConflictError: If the endpoint is moving, or is not ours; or its journal is damaged.
     """
+    if keep_revisions < 0 or not within_days >= 0:
+        raise SpecError(
+            f"a sweep cannot keep {keep_revisions} revisions, and what the last {within_days:g} days brought",
+            hint="keep none, or as many as you like",
+        )
     observed = observe(endpoint, edge)
     history = journal.deployments(edge.journal.entries())
-    since = datetime.fromtimestamp(edge.clock.now(), UTC) - timedelta(days=within_days)
+    window = timedelta(days=min(within_days, _ALL_DAYS))
+    since = datetime.fromtimestamp(edge.clock.now(), UTC) - window
     recent = dict(_recent(history, since)) if within_days else {}
     keep = {**recent, **dict(_kept(observed, history, keep_revisions))}
     # Every endpoint of the account is looked at, but only if there is anything to lose.

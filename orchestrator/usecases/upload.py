@@ -15,12 +15,14 @@ class Uploaded:
     """An artifact that is in S3 now.
 
     Attributes:
+        golden_cases: How many it has answered here.
         warnings: As in `orchestrator.usecases.build.Build`.
     """
 
     published: Published
     identity: str
     warnings: tuple[str, ...] = ()
+    golden_cases: int = 0
 
 
 def upload(
@@ -36,4 +38,4 @@ def upload(
     with build(spec, packaging, transfer) as made:
         try_out(made, packaging, cases, spec.golden.atol)
         published = publish(spec, made, packaging.archives, store, transfer)
-        return Uploaded(published, made.identity, made.warnings)
+        return Uploaded(published, made.identity, made.warnings, len(cases))

@@ -84,7 +84,7 @@ class Lookout:
             CloudError: If AWS refuses to answer at all.
         """
         with self.tolerance:
-            found = self._edge.cloud.endpoint(self._endpoint)
+            found = self._edge.cloud.endpoint(self._endpoint, tags=False)
             self._remember(found)
             return Sighting(found, self.elapsed_seconds, self.moved)
         return None

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 
 from orchestrator.adapters.account import AwsAccount
 from orchestrator.adapters.autoscaling import ApplicationAutoscaling
@@ -45,7 +47,7 @@ from tests.support.clouds import (
 from tests.support.fakes import FakeClock
 
 ARCHIVE = archive({"code/predict.py": b"pass"})
-TRUST = {
+TRUST: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": {
         "Effect": "Allow",
@@ -202,6 +204,42 @@ def test_scale_in_is_suspended_until_the_next_put_and_the_bounds_stay(
     assert autoscaling.observe("suspended", ["primary"]) == {wanted}
 
 
+@pytest.mark.parametrize("call", ["disable_alarm_actions", "put_metric_alarm"])
+def test_a_step_policy_whose_alarm_sets_nothing_off_is_not_what_was_put(
+    made: Clients, running: TestCloud, call: str
+) -> None:
+    name = f"mute-{call.partition('_')[0]}"
+    serving(running, name)
+    autoscaling, wanted = ApplicationAutoscaling(made), Scaling("primary", 1, 4, steps=(STEP,))
+    autoscaling.put(name, wanted)
+    alarm = f"{name}-primary-wake"
+    if call == "disable_alarm_actions":
+        running.client("cloudwatch").disable_alarm_actions(AlarmNames=[alarm])
+    else:
+        CloudWatch(made).put(CloudWatch(made).find([alarm])[0])
+    (seen,) = autoscaling.observe(name, ["primary"])
+    assert [(step.name, step.metric) for step in seen.steps] == [("wake", "")]
+    autoscaling.put(name, wanted)
+    assert autoscaling.observe(name, ["primary"]) == {wanted}
+
+
+def test_lists_are_read_in_pages_as_long_as_they_may_be(made: Clients) -> None:
+    sent: list[object] = []
+
+    def note(*, request: AWSPreparedRequest, **_: object) -> None:
+        if b"List" in request.headers["X-Amz-Target"]:
+            sent.append(json.loads(request.body or b"{}"))
+
+    made("sagemaker").meta.events.register("before-send.sagemaker", note)
+    SageMaker(made).observe("paged")
+    SageMaker(made).endpoint_names("paged")
+    assert sent == [
+        {"NameContains": "paged-", "MaxResults": 100},
+        {"NameContains": "paged-", "MaxResults": 100},
+        {"NameContains": "paged", "MaxResults": 100},
+    ]
+
+
 def test_autoscaling_is_removed_with_its_alarms_and_removing_again_succeeds(
     made: Clients, running: TestCloud
 ) -> None:
@@ -321,6 +359,14 @@ def test_a_role_that_sagemaker_may_assume_has_no_problem_and_others_do(
     assert "does not let sagemaker.amazonaws.com assume it" in account.role_problem(
         role(running, "lambda", for_lambda)
     )
+    generous = {**TRUST, "Statement": {**TRUST["Statement"], "Action": ["STS:Assume*"]}}
+    assert account.role_problem(role(running, "generous", generous)) == ""
+    denied = {**TRUST["Statement"], "Effect": "Deny"}
+    wary = {**denied, "Condition": {"StringNotEquals": {"aws:SourceAccount": ACCOUNT}}}
+    both = {**TRUST, "Statement": [TRUST["Statement"], wary]}
+    assert account.role_problem(role(running, "wary", both)) == ""
+    closed = {**TRUST, "Statement": [TRUST["Statement"], denied]}
+    assert "does not let" in account.role_problem(role(running, "closed", closed))
     assert "does not exist" in account.role_problem(f"arn:aws:iam::{ACCOUNT}:role/nobody")
     assert "does not exist" in account.role_problem("arn:aws:iam::222222222222:role/trusted")
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 SYMBOLS = [
+    ("moto.applicationautoscaling.models", "ScalableDimensionValueSet"),
     ("moto.cloudwatch.models", "MetricDatum"),
     ("moto.cloudwatch.models", "MetricDatumBase"),
     ("moto.cloudwatch.models", "cloudwatch_backends"),

@@ -1,4 +1,4 @@
-"""What holding an endpoint relies on: the same tests for the fake slot and for S3's, on the local cloud."""
+"""What holding an endpoint relies on: the same tests for the fake slot and for S3's, on two clouds."""
 
 from collections.abc import Iterator
 
@@ -12,6 +12,7 @@ from orchestrator.localcloud.defaults import ACCESS_KEY, REGION, SECRET_KEY
 from tests.support.clouds import BUCKET, STANDIN, TestCloud, local_cloud
 from tests.support.fakes import FakeClock
 from tests.support.locks import FakeSlot
+from tests.support.plain_moto import plain_moto
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +21,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCloud]:
         yield cloud
 
 
-@pytest.fixture(params=["fake", "S3 on the local cloud"])
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    with plain_moto() as url:
+        yield url
+
+
+@pytest.fixture(params=["fake", "S3 on the local cloud", "S3 of plain moto"])
 def slot(request: pytest.FixtureRequest) -> Slot:
     if request.param == "fake":
         return FakeSlot(FakeClock())
-    cloud: TestCloud = request.getfixturevalue("running")
-    address = Address(region=REGION, endpoint_url=cloud.url, credentials=(ACCESS_KEY, SECRET_KEY))
+    is_ours = request.param == "S3 on the local cloud"
+    url = request.getfixturevalue("running").url if is_ours else request.getfixturevalue("moto")
+    address = Address(region=REGION, endpoint_url=url, credentials=(ACCESS_KEY, SECRET_KEY))
     return S3Slot(Bucket(clients(address), BUCKET), f"slots/{request.node.name}")
 
 

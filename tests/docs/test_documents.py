@@ -130,7 +130,9 @@ def invocations(path: Path) -> Iterator[str]:
         line for kind, block in _FENCE.findall(text) if kind in _EXECUTABLE for line in block.splitlines()
     ]
     for line in [*lines, *codes(prose(path))]:
-        yield from re.findall(r"(?:^|[$ (])orchestrator +([a-z-][^|&;()]*)", line.partition("  #")[0])
+        yield from re.findall(
+            r"(?:^|[$ (])(?<!from )orchestrator +([a-z-][^|&;()]*)", line.partition("  #")[0]
+        )
 
 
 def problem(invocation: str) -> str:

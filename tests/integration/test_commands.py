@@ -191,7 +191,7 @@ def test_a_model_that_fails_its_golden_cases_here_is_refused_before_anything_cha
     assert deployed.run("history").out == before
 
 
-def test_an_interrupted_deployment_is_finished_by_the_same_command(deployed: Shell) -> None:
+def test_an_interrupted_deployment_is_finished_by_the_same_command_too(deployed: Shell) -> None:
     change_weights(deployed.folder, 2.0)
     running = deployed.start("deploy", "--reason", "interrupted")
     assert running.stderr is not None
@@ -201,10 +201,11 @@ def test_an_interrupted_deployment_is_finished_by_the_same_command(deployed: She
     running.send_signal(signal.SIGINT)
     said = running.stderr.read()
     assert running.wait(30) == 130
-    assert "run the same command again" in said
+    assert "next   orchestrator resume --endpoint pets " in said
     running.stderr.close()
     if running.stdout is not None:
         running.stdout.close()
+    assert json.loads(deployed.run("drift", "--output", "json").out)["unfinished"]["reason"] == "interrupted"
     done = deployed.run("deploy", "--reason", "again")
     assert done.code == 0, done.err
     assert serving(deployed) == revisions(deployed)[-1]

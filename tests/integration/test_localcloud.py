@@ -336,7 +336,6 @@ def test_a_model_needs_its_artifact_and_its_role(cloud: TestCloud) -> None:
     [
         ("sagemaker", "create_hub", {"HubName": "h", "HubDescription": "d"}),
         ("iam", "simulate_custom_policy", {"PolicyInputList": ["{}"], "ActionNames": ["s3:GetObject"]}),
-        ("sagemaker-runtime", "invoke_endpoint_with_response_stream", {"EndpointName": "e", "Body": b""}),
     ],
 )  # fmt: skip
 def test_what_is_not_supported_is_one_readable_error_without_retries(

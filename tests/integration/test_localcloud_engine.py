@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from orchestrator.core.resources import EndpointStatus
 from orchestrator.localcloud.container import Container, ContainerError
 from orchestrator.localcloud.engine import Engine, Time
-from orchestrator.localcloud.exchange import Answer, Headers
+from orchestrator.localcloud.exchange import Answer, Headers, Streamed
 from orchestrator.localcloud.faults import Fault, Kind
 from orchestrator.localcloud.fleet import Fleet, FleetError, Place
 from orchestrator.localcloud.world import Content, Deployment, Endpoint, Scope, Variant, Worlds
@@ -41,6 +42,9 @@ class FakeFleet:
 
     async def ask(self, headers: Headers, body: bytes) -> Answer:
         return Answer(200, (), self.variant.name.encode())
+
+    def stream(self, headers: Headers, body: bytes) -> AbstractAsyncContextManager[Streamed]:
+        raise NotImplementedError
 
     async def stop(self, *, drain: bool) -> None:
         if drain and self.busy:

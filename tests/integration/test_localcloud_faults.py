@@ -232,6 +232,30 @@ def test_a_scalable_target_needs_its_variant_and_takes_its_policies_with_it(clou
     assert refused(client.deregister_scalable_target, **TARGET)["Code"] == "ObjectNotFoundException"
 
 
+def test_a_variant_is_scaled_by_what_it_has(cloud: TestCloud) -> None:
+    deployed(cloud, "counted")
+    publish(cloud, "bursty-model", archive({"answer": b"bursty"}))
+    limits = {"MemorySizeInMB": 1024, "MaxConcurrency": 5, "ProvisionedConcurrency": 1}
+    variant = {"VariantName": "primary", "ModelName": "bursty-model", "ServerlessConfig": limits}
+    sagemaker = cloud.client("sagemaker")
+    sagemaker.create_endpoint_config(EndpointConfigName="bursty", ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName="bursty", EndpointConfigName="bursty")
+    await_settled(cloud, "bursty")
+    client = cloud.client("application-autoscaling")
+    instances, concurrency = TARGET["ScalableDimension"], "sagemaker:variant:DesiredProvisionedConcurrency"
+    bounds = {"ServiceNamespace": "sagemaker", "MinCapacity": 1, "MaxCapacity": 4}
+    for endpoint, dimension in (("counted", concurrency), ("bursty", instances)):
+        target = {"ResourceId": f"endpoint/{endpoint}/variant/primary", "ScalableDimension": dimension}
+        assert dimension in refused(client.register_scalable_target, **bounds, **target)["Message"]
+    target = {"ResourceId": "endpoint/bursty/variant/primary", "ScalableDimension": concurrency}
+    client.register_scalable_target(**bounds, **target)
+    (found,) = client.describe_scalable_targets(
+        ServiceNamespace="sagemaker", ResourceIds=["endpoint/bursty/variant/primary"]
+    )["ScalableTargets"]
+    assert (found["ScalableDimension"], found["MaxCapacity"]) == (concurrency, 4)
+    client.deregister_scalable_target(ServiceNamespace="sagemaker", **target)
+
+
 def queued(cloud: TestCloud, name: str, **output: Any) -> None:  # noqa: ANN401 - API members
     """Deploy ``name`` as an asynchronous endpoint."""
     publish(cloud, name, archive({"answer": name.encode()}))

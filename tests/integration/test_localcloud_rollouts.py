@@ -173,13 +173,59 @@ def test_a_linear_update_arrives_and_no_request_fails(cloud: TestCloud) -> None:
     assert {invoke(cloud, "stepped")["CustomAttributes"] for _ in range(20)} == {"stepped-2"}
 
 
-def test_a_rolling_update_arrives(cloud: TestCloud) -> None:
+def test_a_rolling_update_has_the_share_of_its_batches_until_an_alarm_and_no_request_fails(
+    cloud: TestCloud,
+) -> None:
+    prepared(cloud, "batched")
+    alarm(cloud, "batched-judge", "batched-2", MetricName="NeverMeasured", TreatMissingData="notBreaching")
+    batch = {"MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 2}, "WaitIntervalInSeconds": 3600}
+    judged = {"Alarms": [{"AlarmName": "batched-judge"}]}
+    half: Counter[str] = Counter()
+    variants: list[Mapping[str, Any]] = []
+
+    def story() -> None:
+        update(cloud, "batched", {"RollingUpdatePolicy": batch, "AutoRollbackConfiguration": judged})
+        await_baking(cloud, "batched")
+        half.update(invoke(cloud, "batched")["CustomAttributes"] for _ in range(200))
+        variants.extend(described(cloud, "batched")["PendingDeploymentSummary"]["ProductionVariants"])
+        set_off(cloud, "batched-judge")
+        assert await_settled(cloud, "batched")["EndpointConfigName"] == "batched"
+
+    assert set(while_asked(cloud, "batched", story)) == {"batched", "batched-2"}
+    (variant,) = variants
+    assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (2, 4)
+    assert variant["CurrentWeight"] == 0.5
+    # 100 of 200 are expected; less than 60 or more than 140 has a chance below one in a million.
+    assert 60 <= half["batched-2"] <= 140
+    assert {invoke(cloud, "batched")["CustomAttributes"] for _ in range(20)} == {"batched"}
+
+
+def test_what_is_moving_can_neither_be_updated_nor_deleted(cloud: TestCloud) -> None:
+    prepared(cloud, "moving")
+    alarm(cloud, "moving-judge", "moving-2", MetricName="NeverMeasured", TreatMissingData="notBreaching")
+    update(cloud, "moving", canary(wait=3600, alarms=("moving-judge",)))
+    for call in (
+        lambda: update(cloud, "moving", canary(wait=0)),
+        lambda: cloud.client("sagemaker").delete_endpoint(EndpointName="moving"),
+    ):
+        with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+            call()
+    set_off(cloud, "moving-judge")
+    assert await_settled(cloud, "moving")["EndpointConfigName"] == "moving"
+
+
+def test_a_rolling_update_arrives_and_no_request_fails(cloud: TestCloud) -> None:
     prepared(cloud, "rolled", count=2)
-    batch = {"MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1}, "WaitIntervalInSeconds": 0}
-    update(cloud, "rolled", {"RollingUpdatePolicy": batch})
-    settled = await_settled(cloud, "rolled")
-    assert settled["EndpointConfigName"] == "rolled-2"
-    assert settled["LastDeploymentConfig"] == {"RollingUpdatePolicy": batch}
+    batch = {"MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1}, "WaitIntervalInSeconds": 1}
+    settled: list[Mapping[str, Any]] = []
+
+    def story() -> None:
+        update(cloud, "rolled", {"RollingUpdatePolicy": batch})
+        settled.append(await_settled(cloud, "rolled"))
+
+    assert set(while_asked(cloud, "rolled", story)) == {"rolled", "rolled-2"}
+    assert settled[0]["EndpointConfigName"] == "rolled-2"
+    assert settled[0]["LastDeploymentConfig"] == {"RollingUpdatePolicy": batch}
 
 
 def test_an_alarm_on_the_errors_of_the_canary_rolls_back_in_silence(cloud: TestCloud) -> None:

@@ -1,19 +1,25 @@
 """The data plane, with fleets that are values."""
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from botocore.eventstream import EventStreamBuffer
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.exchange import MAX_BODY_BYTES, Answer, BrokenAnswerError, Headers
+from orchestrator.localcloud.exchange import MAX_BODY_BYTES, Answer, BrokenAnswerError, Headers, Streamed
 from orchestrator.localcloud.fleet import Place
+from orchestrator.localcloud.metrics import Invocation
 from orchestrator.localcloud.runtime import Runtime
+from orchestrator.localcloud.streaming import StreamRuntime
 from orchestrator.localcloud.traffic import Share, Traffic
 from orchestrator.localcloud.world import Deployment, Scope, Variant
 
@@ -37,12 +43,76 @@ class FakeFleet:
             raise self.answer or BrokenAnswerError
         return self.answer
 
+    @contextlib.asynccontextmanager
+    async def stream(self, headers: Headers, body: bytes) -> AsyncIterator[Streamed]:
+        """Answer in two parts, between which there is none if there is no answer."""
+        self.asked += 1
+
+        async def parts() -> AsyncGenerator[bytes, None]:
+            yield b"begun"
+            yield (await self.ask(headers, body)).body
+
+        yield Streamed(200, (("content-type", "a/b"),), parts())
+
     async def stop(self, *, drain: bool) -> None:
         raise NotImplementedError
 
 
 def fleet(answer: Answer | BrokenAnswerError | None, name: str = "primary", weight: float = 1.0) -> FakeFleet:
     return FakeFleet(Variant(name, {}, "ml.m5.large", 1, weight, 60.0), answer)
+
+
+class Recorded(list[Message]):
+    """What an application has sent."""
+
+    async def send(self, message: Message) -> None:
+        self.append(message)
+
+
+def invoke_stream(*fleets: FakeFleet) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the events of a streamed answer as botocore reads them, and the statuses that were counted."""
+    bodies, sent, counted = [b"x"], Recorded(), list[Invocation]()
+
+    async def receive() -> Message:
+        if bodies:
+            return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    deployment = Deployment("c", tuple(each.variant for each in fleets), None, 0.0)
+    traffic = Traffic(tuple(Share(each, each.variant, deployment) for each in fleets))
+    connection = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+
+    async def asked() -> None:
+        streams = StreamRuntime(Runtime(lambda _: traffic, counted.append), timeout_seconds=0.05)
+        answer = await streams.invoke(PLACE, Request(connection, receive))
+        await answer(connection, receive, sent.send)
+
+    asyncio.run(asked())
+    buffer = EventStreamBuffer()
+    buffer.add_data(b"".join(part.get("body", b"") for part in sent))
+    return [event.to_response_dict() for event in buffer], [one.status for one in counted]
+
+
+def test_a_streamed_answer_is_counted_once_it_has_ended() -> None:
+    events, counted = invoke_stream(fleet(Answer(200, (), b"ended")))
+    assert [event["body"] for event in events] == [b"begun", b"ended"]
+    assert {event["headers"][":event-type"] for event in events} == {"PayloadPart"}
+    assert counted == [200]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(None, "ModelInvocationTimeExceeded"), (BrokenAnswerError("reset"), "StreamBroken")],
+)
+def test_a_streamed_answer_that_ends_too_early_says_why_as_its_last_event(
+    answer: BrokenAnswerError | None, code: str
+) -> None:
+    (begun, broken), counted = invoke_stream(fleet(answer))
+    assert begun["body"] == b"begun"
+    assert broken["headers"][":exception-type"] == "ModelStreamError"
+    assert json.loads(broken["body"])["ErrorCode"] == code
+    assert counted == [0]
 
 
 def invoke(*fleets: FakeFleet, body: bytes = b"", shadow: FakeFleet | None = None) -> Response:

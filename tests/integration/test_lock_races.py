@@ -6,10 +6,11 @@
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def entries(cloud: TestCloud, endpoint: str) -> tuple[Entry, ...]:
 
 
 def test_of_twenty_processes_exactly_one_changes_the_endpoint_and_the_others_say_who_at_once_fuzz(
-    cloud: TestCloud,
+    cloud: TestCloud, record_property: Callable[[str, object], None]
 ) -> None:
     # Nobody waits for the winner: it holds on until all others have answered.
     with contender("race", cloud.url, "raced", PROCESSES, ROUNDS) as racing:
@@ -62,14 +63,19 @@ def test_of_twenty_processes_exactly_one_changes_the_endpoint_and_the_others_say
         rounds = [json.loads(line) for line in racing.stdout]
     assert racing.returncode == 0
     assert len(rounds) == ROUNDS
+    slowest: list[float] = []
     for number, told in enumerate(rounds):
         assert sorted(code for code, _, _ in told) == [0] + [7] * (PROCESSES - 1)
         says = f"somebody else is changing endpoint 'raced-{number}': arn:"
         assert [text for code, _, text in told if code and not text.startswith(says)] == []
-        assert max(seconds for code, seconds, _ in told if code) < LOSERS_SECONDS
+        slowest.append(max(seconds for code, seconds, _ in told if code))
         attempts = journal.deployments(entries(cloud, f"raced-{number}"))
         assert [attempt.outcome for attempt in attempts] == ["swept"]
         assert holder(outside(cloud, f"raced-{number}")) is None
+    middle, worst = statistics.median(slowest), max(slowest)
+    record_property("slowest loser, seconds", f"median {middle:.3f}, worst {worst:.3f}")
+    print(f"of {PROCESSES} processes, the slowest loser took {middle:.3f} s, at worst {worst:.3f} s")  # noqa: T201
+    assert worst < LOSERS_SECONDS
 
 
 def take_over(endpoint: str, cloud: TestCloud) -> None:
@@ -90,29 +96,39 @@ def take_over(endpoint: str, cloud: TestCloud) -> None:
     raise AssertionError("the lock never ran out")
 
 
-def test_a_holder_that_was_stopped_for_too_long_is_refused_at_its_next_step_and_writes_nothing(
-    cloud: TestCloud,
+def walked(holder: "subprocess.Popen[str]", steps: int) -> None:
+    """Let a contender take so many steps; it waits then."""
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    for number in range(steps + 1):
+        if number:
+            holder.stdin.write("\n")
+            holder.stdin.flush()
+        assert holder.stdout.readline() == f"step {number}\n"
+
+
+@pytest.mark.parametrize("taken", range(len(STEPS) + 1))
+def test_a_holder_that_was_stopped_for_too_long_is_refused_at_whatever_comes_next_and_writes_nothing(
+    cloud: TestCloud, taken: int
 ) -> None:
-    with contender("hold", cloud.url, "stopped", TTL_SECONDS) as first:
-        assert first.stdin is not None
-        assert first.stdout is not None
-        assert first.stdout.readline() == "step 1\n"
+    name = f"stopped-{taken}"
+    with contender("hold", cloud.url, name, TTL_SECONDS) as first:
+        walked(first, taken)
         first.send_signal(signal.SIGSTOP)
-        take_over("stopped", cloud)
-        written = entries(cloud, "stopped")
+        take_over(name, cloud)
+        written = entries(cloud, name)
         first.send_signal(signal.SIGCONT)
-        said, _ = first.communicate("\n\n", timeout=60)
+        said, _ = first.communicate("\n" * len(STEPS), timeout=60)
     assert first.returncode == 7
-    assert "we no longer hold endpoint 'stopped'" in said
-    assert "step 2" not in said
-    assert entries(cloud, "stopped") == written
+    assert f"we no longer hold endpoint '{name}'" in said
+    assert "step " not in said
+    assert entries(cloud, name) == written
     assert [attempt.outcome for attempt in journal.deployments(written)] == ["", "swept"]
 
 
 def test_a_holder_that_was_killed_is_taken_over_at_once_on_its_own_machine(cloud: TestCloud) -> None:
     with contender("hold", cloud.url, "killed", 3600) as first:
-        assert first.stdout is not None
-        assert first.stdout.readline() == "step 1\n"
+        walked(first, 1)
         first.kill()
     take_over("killed", cloud)
     assert [attempt.outcome for attempt in journal.deployments(entries(cloud, "killed"))] == ["", "swept"]

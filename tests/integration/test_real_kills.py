@@ -11,7 +11,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ import pytest
 from orchestrator.core import journal
 from orchestrator.core.names import journal_prefix
 from tests.support.clouds import BUCKET, STANDIN, TestCloud, local_cloud
+from tests.support.edges import revision
 from tests.support.faults import kill_points
 
 WHOLE = bool(os.environ.get("ORCHESTRATOR_FUZZ"))
@@ -91,11 +92,25 @@ def dump(cloud: TestCloud, name: str) -> dict[str, object]:
     attempts = journal.deployments(journal.decode(name, entries))
     return {
         "endpoint": serving,
-        "configs": len(configs),
-        "models": len(models),
-        "alarms": len(alarms),
+        "configs": sorted(marks_of(name, (one["EndpointConfigName"] for one in configs))),
+        "models": sorted(marks_of(name, (one["ModelName"] for one in models))),
+        "alarms": sorted(marks_of(name, (one["AlarmName"] for one in alarms))),
         "attempts": [(one.verb, one.outcome) for one in attempts],
     }
+
+
+def marks_of(endpoint: str, found: Iterable[str]) -> Iterator[str]:
+    """Yield what was made for which model of ``endpoint``: names of two endpoints cannot be compared."""
+    made = {
+        name: f"{mark}{count}"
+        for mark in "abc"
+        for count in (1, 2)
+        for one in [revision(mark, endpoint, count=count)]
+        for name in (one.name, one.model.name)
+    }
+    for name in found:
+        known = next((known for known in made if name.startswith(known)), None)
+        yield name if known is None else name.replace(known, made[known])
 
 
 def sampled(verb: str, requests: int) -> list[tuple[int, bool]]:

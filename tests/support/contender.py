@@ -2,7 +2,7 @@
 
 ``race URL ENDPOINT PROCESSES ROUNDS`` lets many try at once, round by round, and prints one line of JSON a
 round: who won, and what became of the others. ``hold URL ENDPOINT TTL`` begins a change, says so, waits for a
-line, takes the next step, and ends with the exit code of what came of it.
+line before each step and says when it is taken, and ends with the exit code of what came of it.
 """
 
 import json
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from multiprocessing.queues import Queue
 
 PATIENCE_SECONDS = 120.0
-STEPS = (DeleteModel("first"), DeleteModel("second"))
+STEPS = (DeleteModel("first"), DeleteModel("second"), DeleteModel("third"))
 
 
 def store_at(url: str) -> S3Store:
@@ -49,7 +49,7 @@ def edge(store: S3Store, endpoint: str, ttl_seconds: float) -> Edge:
     return replace(
         fake_edge(endpoint).edge(),
         store=store,
-        journal=S3Journal(store, endpoint),
+        journal=S3Journal(store, S3Slot(store.bucket, names.head_key(endpoint)), endpoint),
         lock=S3Slot(store.bucket, names.lock_key(endpoint)),
         clock=SystemClock(),
         processes=LocalProcesses(),
@@ -58,7 +58,7 @@ def edge(store: S3Store, endpoint: str, ttl_seconds: float) -> Edge:
 
 
 def change(endpoint: str) -> Change:
-    """Return a change of two steps."""
+    """Return a change of some steps."""
     return Change(endpoint, journal.SWEEP, STEPS, State())
 
 
@@ -125,21 +125,26 @@ def change_it(endpoint: str, outside: Edge, may_end: Event) -> None:
 
 
 def hold_on(url: str, endpoint: str, ttl_seconds: float) -> int:
-    """Begin a change and take one step; wait for a line; take the other."""
+    """Begin a change; before each step and before the end, say how many are taken and wait for a line."""
     outside = edge(store_at(url), endpoint, ttl_seconds)
     try:
         with hold(endpoint, "the first", outside) as held:
             recorder = Recorder(change(endpoint), outside, held)
             with recorder.deployment():
+                _say_and_wait(0)
                 for number, step in enumerate(STEPS, start=1):
                     with recorder.step(step, number):
                         pass
-                    print(f"step {number}", flush=True)  # noqa: T201 - how the test is told
-                    sys.stdin.readline()
+                    _say_and_wait(number)
     except OrchestratorError as error:
         print(error, flush=True)  # noqa: T201 - how the test is told
         return error.exit_code
     return 0
+
+
+def _say_and_wait(taken: int) -> None:
+    print(f"step {taken}", flush=True)  # noqa: T201 - how the test is told
+    sys.stdin.readline()
 
 
 def main(arguments: list[str]) -> int:

@@ -18,7 +18,7 @@ from orchestrator.adapters.slot import S3Slot
 from orchestrator.adapters.store.s3 import S3Store
 from orchestrator.core.golden import Case, Request, to_bytes
 from orchestrator.core.journal import DEPLOY, digest
-from orchestrator.core.names import artifact_key, golden_key, lock_key
+from orchestrator.core.names import artifact_key, golden_key, head_key, lock_key
 from orchestrator.core.resources import Variant
 from orchestrator.core.revision import Golden, Revision, Source, make
 from orchestrator.core.target import EndpointSpec
@@ -64,7 +64,7 @@ def edge_of(made: Clients, endpoint: str, clock: HastyClock, *, patience: Patien
         autoscaling=ApplicationAutoscaling(made),
         alarms=CloudWatch(made),
         store=store,
-        journal=S3Journal(store, endpoint),
+        journal=S3Journal(store, S3Slot(store.bucket, head_key(endpoint)), endpoint),
         lock=S3Slot(store.bucket, lock_key(endpoint)),
         runtime=SageMakerRuntime(made),
         logs=CloudWatchLogs(made),
@@ -77,13 +77,20 @@ def edge_of(made: Clients, endpoint: str, clock: HastyClock, *, patience: Patien
 
 def published(mark: str, endpoint: str, edge: Edge, *, count: int = 1) -> Revision:
     """Put an archive that answers as the model ``mark`` into the bucket, and return its revision."""
-    identity = mark * 64
-    key = artifact_key(endpoint, identity)
+    made = revision(mark, endpoint, count=count)
     content = {"code/predict.py": b"pass", "answer": f"orchestrator-model={mark * 16}".encode()}
-    edge.store.put_once(key, archive(content))
+    edge.store.put_once(artifact_key(endpoint, made.artifact), archive(content))
+    if made.golden is not None:
+        edge.store.put_once(made.golden.key, to_bytes((CASE,)))
+    return made
+
+
+def revision(mark: str, endpoint: str, *, count: int = 1) -> Revision:
+    """Return the revision of ``endpoint`` that serves the model ``mark``."""
+    identity = mark * 64
     golden = Golden(golden_key(endpoint, digest(to_bytes((CASE,)))), 1e-4)
-    edge.store.put_once(golden.key, to_bytes((CASE,)))
-    source = Source(identity, edge.store.url(key), "registry/image:1", ROLE)
+    artifact = f"s3://{BUCKET}/{artifact_key(endpoint, identity)}"
+    source = Source(identity, artifact, "registry/image:1", ROLE)
     fleet = EndpointSpec(variants=(Variant("primary", "", "ml.m5.large", count),))
     return make(endpoint, source, fleet, tags=(("team", "ml"),), golden=golden)
 

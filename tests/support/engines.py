@@ -36,10 +36,18 @@ def publish(wanted: Revision, world: FakeEdge) -> None:
     world.fingerprints.setdefault(wanted.name, wanted.fingerprint)
 
 
-def planned(wanted: Revision, world: FakeEdge, terms: Terms = AS_USUAL, edge: Edge | None = None) -> Prepared:
+def planned(
+    wanted: Revision,
+    world: FakeEdge,
+    terms: Terms = AS_USUAL,
+    edge: Edge | None = None,
+    *,
+    region: str = "",
+) -> Prepared:
     """Plan the deployment of ``wanted``."""
     publish(wanted, world)
-    return prepare(Wish(wanted, journal.DEPLOY, (CASE,), 5, terms=terms), edge or world.edge())
+    wish = Wish(wanted, journal.DEPLOY, (CASE,), 5, terms=terms, region=region)
+    return prepare(wish, edge or world.edge())
 
 
 def brought(

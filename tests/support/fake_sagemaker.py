@@ -94,8 +94,8 @@ class FakeCloud:
     quota: int | None = None
     blind_after_update: bool = False
     blind: bool = False
-    _changes: dict[str, _Change] = field(default_factory=dict)
-    _before: dict[str, tuple[float, Endpoint | None]] = field(default_factory=dict)
+    under_way: dict[str, _Change] = field(default_factory=dict)
+    earlier: dict[str, tuple[float, Endpoint | None]] = field(default_factory=dict)
 
     # Looking.
 
@@ -115,12 +115,13 @@ class FakeCloud:
     def endpoint_names(self, like: str) -> tuple[str, ...]:
         return tuple(sorted(name for name in self.endpoints if like.lower() in name.lower()))
 
-    def endpoint(self, name: str) -> Endpoint | None:
+    def endpoint(self, name: str, *, tags: bool = True) -> Endpoint | None:
         if self.blind:
             raise CloudError("AWS could not be reached")
         self._advance(name)
-        until, before = self._before.get(name, (0.0, None))
-        return before if self.clock.now() < until else self.endpoints.get(name)
+        until, before = self.earlier.get(name, (0.0, None))
+        found = before if self.clock.now() < until else self.endpoints.get(name)
+        return found if tags or found is None else replace(found, tags=(), owned=False)
 
     # Changing.
 
@@ -210,7 +211,7 @@ class FakeCloud:
         if endpoint is None:
             raise NotFoundError(f"there is no endpoint '{name}'")
         self.endpoints[name] = _tagged(endpoint, tags)
-        change = self._changes.get(name)
+        change = self.under_way.get(name)
         if change is not None:
             change.end = None if change.end is None else _tagged(change.end, tags)
             change.back = None if change.back is None else _tagged(change.back, tags)
@@ -238,17 +239,17 @@ class FakeCloud:
 
     def _begin(self, moving: Endpoint, change: _Change, *, before: Endpoint | None) -> None:
         self.endpoints[moving.name] = moving
-        self._changes[moving.name] = change
-        self._before[moving.name] = (self.clock.now() + self.stale_seconds, before)
+        self.under_way[moving.name] = change
+        self.earlier[moving.name] = (self.clock.now() + self.stale_seconds, before)
 
     def _advance(self, name: str) -> None:
-        change, now = self._changes.get(name), self.clock.now()
+        change, now = self.under_way.get(name), self.clock.now()
         if change is None:
             return
         while change.phases and now >= change.phases[0].until:
             change.phases.pop(0)
         if not change.phases:
-            del self._changes[name]
+            del self.under_way[name]
             if change.end is None:
                 del self.endpoints[name]
             else:

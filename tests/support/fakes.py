@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.core import heads, journal
-from orchestrator.core.errors import CloudError, ConflictError, NotFoundError
+from orchestrator.adapters.journal import S3Journal
+from orchestrator.core import heads, journal, names
+from orchestrator.core.errors import CloudError, NotFoundError
 from orchestrator.core.golden import Request, Response
 from orchestrator.core.live import Line, Pending, Position
 from orchestrator.core.ports import Watch
@@ -47,6 +48,7 @@ class FakeStore:
 
     objects: dict[str, bytes] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)
+    where: str = ""
 
     def url(self, key: str) -> str:
         return f"s3://bucket/{key}"
@@ -84,35 +86,52 @@ class FakeStore:
     def exists(self, key: str) -> bool:
         return key in self.objects
 
+    def region(self) -> str:
+        return self.where
 
-@dataclass
-class FakeJournal:
-    """A journal in a list, which several may share as they share a bucket; its head is in another."""
 
-    endpoint: str
-    shared: list[bytes] = field(default_factory=list)
-    heads: list[journal.Head] = field(default_factory=list)
-    _head: tuple[int, str] | None = None
+class FakeJournal(S3Journal):
+    """The real journal, in a bucket of its own and on a slot in memory.
 
-    def entries(self) -> tuple[journal.Entry, ...]:
-        decoded = journal.decode(self.endpoint, self.shared)
-        self._head = (len(decoded), journal.digest(self.shared[-1]) if self.shared else journal.GENESIS)
-        return decoded
+    Attributes:
+        endpoint: Whose it is.
+        store: Where its entries lie.
+        slot: Where its head lies.
+    """
 
-    def append(self, kind: str, facts: Mapping[str, object], *, by: str, at: str) -> journal.Entry:
-        if self._head is None:
-            self.entries()
-        number, previous = self._head or (0, journal.GENESIS)
-        if number != len(self.shared):
-            raise ConflictError(f"somebody else is changing endpoint '{self.endpoint}'")
-        entry = journal.Entry(number + 1, previous, at, by, kind, facts)
-        self.shared.append(journal.encode(entry))
-        self._head = (entry.number, journal.digest(self.shared[-1]))
-        self.heads.append(heads.advance(self.head() or heads.BEGINNING, entry, self.shared[-1]))
-        return entry
+    def __init__(self, endpoint: str, store: FakeStore | None = None, slot: FakeSlot | None = None) -> None:
+        self.endpoint = endpoint
+        self.store = store or FakeStore()
+        self.slot = slot or FakeSlot(FakeClock())
+        super().__init__(self.store, self.slot, endpoint, at_once=1)
 
-    def head(self) -> journal.Head | None:
-        return self.heads[-1] if self.heads else None
+    @classmethod
+    def holding(cls, endpoint: str, entries: Sequence[bytes], head: journal.Head | None) -> "FakeJournal":
+        """Return a journal in which this lies, whether it is whole or not."""
+        made = cls(endpoint)
+        for number, content in enumerate(entries, start=1):
+            made.store.put_once(names.journal_key(endpoint, number), content)
+        if head is not None:
+            made.slot.put(heads.encode_head(endpoint, head))
+        return made
+
+    @property
+    def shared(self) -> list[bytes]:
+        """What lies in the bucket, in the order of its numbers."""
+        return [self.store.read(key) for key in self.store.keys(names.journal_prefix(self.endpoint))]
+
+    @property
+    def passed(self) -> tuple[journal.Head, ...]:
+        """Every head that it has had."""
+        return heads.replay(self.endpoint, self.again().entries(), self.head())
+
+    def again(self) -> "FakeJournal":
+        """Return the same journal as another process opens it."""
+        return FakeJournal(self.endpoint, self.store, self.slot)
+
+    def before_its_last_entry(self) -> "FakeJournal":
+        """Return another journal, as this one was before its last entry."""
+        return self.holding(self.endpoint, self.shared[:-1], self.passed[-2])
 
 
 @dataclass

@@ -1,8 +1,4 @@
-"""Faults at the ports: every call to the outside has a number, and a plan says what happens to which.
-
-A process that is killed writes nothing more, whatever its ``finally`` clauses want: after `Killed` every
-further call of the same process ends the same way.
-"""
+"""Faults at the ports: every call to the outside may be throttled, reset, or lose its answer."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -11,13 +7,10 @@ from typing import Any
 
 from orchestrator.core.errors import ThrottledError, UnreachableError
 from orchestrator.usecases.edge import Edge
+from tests.support.fakes import FakeJournal
 
 _UNCOUNTED = {"clock", "patience", "images"}
 _LOCAL = {"url"}
-
-
-class Killed(BaseException):
-    """The process was killed."""
 
 
 @dataclass
@@ -25,26 +18,27 @@ class Faults:
     """Counts the calls of one process, and strikes.
 
     Attributes:
-        kill_at: The number of the call at which the process is killed; 0 for never.
-        after: Whether that call is carried out first.
-        chance: Decides about each other call: ``throttle``, ``lose``, ``reset`` or nothing.
+        chance: Decides about each call: ``throttle``, ``lose``, ``reset`` or nothing.
+        look: Called before and after each call.
+        attempts: How often a call is made before its failure counts.
     """
 
-    kill_at: int = 0
-    after: bool = False
     chance: Callable[[], str] = lambda: ""
     calls: list[str] = field(default_factory=list)
-    dead: bool = False
+    look: Callable[[], None] = lambda: None
+    attempts: int = 1
 
     def strike(self, name: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the port returns
-        if self.dead:
-            raise Killed
+        self.look()
         self.calls.append(name)
-        if len(self.calls) == self.kill_at:
-            self.dead = True
-            if self.after:
-                call()
-            raise Killed
+        for _ in range(self.attempts - 1):
+            try:
+                return self._try(name, call)
+            except (ThrottledError, UnreachableError):
+                continue  # as the adapters do
+        return self._try(name, call)
+
+    def _try(self, name: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the port returns
         match self.chance():
             case "throttle":
                 raise ThrottledError(f"{name}: AWS asks for fewer requests")
@@ -53,7 +47,9 @@ class Faults:
             case "lose":
                 call()
                 raise UnreachableError(f"{name}: AWS could not be reached")
-        return call()
+        answer = call()
+        self.look()
+        return answer
 
 
 class _Struck:
@@ -71,12 +67,20 @@ class _Struck:
 
 
 def struck(edge: Edge, faults: Faults) -> Edge:
-    """Return ``edge`` as a process sees it whose calls go by ``faults``."""
+    """Return ``edge`` as a process sees it whose calls go by ``faults``.
+
+    The journal's own calls are those of its bucket and of its head, so that faults come between them.
+    """
     ports: dict[str, Any] = {
         item.name: _Struck(item.name, getattr(edge, item.name), faults)
         for item in fields(edge)
         if item.name not in _UNCOUNTED
     }
+    if isinstance(edge.journal, FakeJournal):
+        opened = edge.journal
+        entries: Any = _Struck("entries", opened.store, faults)
+        head: Any = _Struck("head", opened.slot, faults)
+        ports["journal"] = FakeJournal(opened.endpoint, entries, head)
     return replace(edge, **ports)
 
 

@@ -16,6 +16,9 @@ LOST_ANSWER = "lost-answer"
 LOST_REQUEST = "lost-request"
 """Nothing is carried out, and no answer comes."""
 
+RETRIED = "retried"
+"""The write is carried out and its answer lost; made again by the adapter, it is refused by itself."""
+
 RACED = "409"
 """Another write was in the way (ConditionalRequestConflict), as often as the adapter has tried."""
 
@@ -47,10 +50,12 @@ class FakeSlot:
     def write(self, content: bytes, *, over: str | None) -> str | None:
         self.calls.append("write")
         accident = self._accident("writing the lock")
-        if over != self._tag():
+        if over != self.tag:
             return None
         tag = f'"{next(_TAGS)}"'
         self._stored = (content, tag, self.clock.now())
+        if accident == RETRIED:
+            return None
         if accident:
             raise UnreachableError("writing the lock: AWS could not be reached")
         return tag
@@ -58,7 +63,7 @@ class FakeSlot:
     def clear(self, tag: str) -> bool:
         self.calls.append("clear")
         accident = self._accident("clearing the lock")
-        if tag != self._tag():
+        if tag != self.tag:
             return False
         self._stored = None
         if accident:
@@ -69,16 +74,16 @@ class FakeSlot:
         """Write as somebody who does not look."""
         self._stored = (content, f'"{next(_TAGS)}"', self.clock.now())
 
-    def _tag(self) -> str | None:
+    @property
+    def tag(self) -> str | None:
+        """What changes with every write; ``None`` if nothing is there."""
         return None if self._stored is None else self._stored[1]
 
-    def _accident(self, doing: str) -> bool:
-        """Raise what was ordered before anything is done; tell whether the answer is to be lost."""
+    def _accident(self, doing: str) -> str:
+        """Raise what was ordered before anything is done; return what becomes of the answer."""
         match self.accidents.pop(0) if self.accidents else "":
-            case "":
-                return False
-            case "lost-answer":
-                return True
+            case "" | "lost-answer" | "retried" as afterwards:
+                return afterwards
             case "lost-request":
                 raise UnreachableError(f"{doing}: AWS could not be reached")
             case "409":

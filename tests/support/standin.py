@@ -4,7 +4,8 @@ The model's folder says how it behaves: ``answer`` holds the text that its answe
 attributes; ``broken`` makes it fail at start with that text. A request says what it wants by its own
 custom attributes: ``status=N`` to be refused, ``die`` to lose the process, ``headers``, ``variables`` and
 ``pid`` to see those, ``hold=PIPE`` to be answered only once whoever writes to that named pipe has closed it;
-any other gets its body back.
+any other gets its body back. In parts, ``drip=PIPE`` sends ``begun`` and, once the pipe is closed, what was
+written to it; ``break`` ends the connection after ``begun``.
 """
 
 import json
@@ -40,16 +41,28 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(200, str(os.getpid()).encode())
             case "hold", _, pipe:
                 self._answer(200, Path(pipe).read_bytes())
+            case "drip", _, pipe:
+                self._begin(200)
+                self.wfile.write(b"begun")
+                self.wfile.flush()
+                self.wfile.write(Path(pipe).read_bytes())
+            case "break", _, _:
+                self._begin(200, size_bytes=100)
+                self.wfile.write(b"begun")
             case _:
                 self._answer(200, body)
 
     def _answer(self, status: int, body: bytes) -> None:
+        self._begin(status, len(body))
+        self.wfile.write(body)
+
+    def _begin(self, status: int, size_bytes: int | None = None) -> None:
         self.send_response(status)
         self.send_header("Content-Type", self.headers.get("Content-Type", "application/x-unknown"))
         self.send_header(ATTRIBUTES, (FOLDER / "answer").read_text())
-        self.send_header("Content-Length", str(len(body)))
+        if size_bytes is not None:
+            self.send_header("Content-Length", str(size_bytes))
         self.end_headers()
-        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         pass

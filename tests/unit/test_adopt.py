@@ -95,6 +95,7 @@ def test_an_adopted_endpoint_can_be_deployed_to_and_gone_back_to_what_it_was() -
     deploy(back, world.edge(), SilentProgress())
     assert world.cloud.endpoints["digits"].config == CONFIG.name
     assert prepare_rollback("digits", CONFIG.name, world.edge()).plan == ()
+    assert [str(one) for one in drift("digits", world.edge()).found] == []
 
 
 def test_what_an_adopted_endpoint_brought_is_never_swept() -> None:

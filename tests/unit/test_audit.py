@@ -21,8 +21,8 @@ def deployed(*marks: str) -> FakeEdge:
     return world
 
 
-def with_journal(world: FakeEdge, entries: list[bytes], told: list[Head]) -> FakeEdge:
-    return replace(world, journal=FakeJournal("digits", entries, told))
+def with_journal(world: FakeEdge, entries: list[bytes], head: Head | None) -> FakeEdge:
+    return replace(world, journal=FakeJournal.holding("digits", entries, head))
 
 
 def rewritten(entries: list[bytes]) -> tuple[list[bytes], list[Head]]:
@@ -60,7 +60,7 @@ def test_a_journal_outlives_its_endpoint() -> None:
 
 def test_a_head_that_lags_behind_after_a_crash_is_told_and_no_damage() -> None:
     world = deployed("a")
-    behind = with_journal(world, world.journal.shared, world.journal.heads[:-1])
+    behind = with_journal(world, world.journal.shared, world.journal.passed[-2])
     assert verify("digits", behind.edge()).head_behind == 1
 
 
@@ -68,7 +68,7 @@ def test_every_truncation_is_found_by_the_head() -> None:
     world = deployed("a")
     entries = world.journal.shared
     for count in range(len(entries)):
-        cut = with_journal(world, entries[:count], world.journal.heads)
+        cut = with_journal(world, entries[:count], world.journal.head())
         with pytest.raises(ConflictError, match=f"damaged at entry {count + 1}"):
             verify("digits", cut.edge())
 
@@ -82,7 +82,7 @@ def test_every_truncation_of_journal_and_head_together_is_found_by_the_anchor() 
     for entry, encoded in zip(journal.decode("digits", entries), entries, strict=True):
         honest.append(heads.advance(honest[-1], entry, encoded))
     for count in range(len(entries)):
-        cut = with_journal(world, entries[:count], [honest[count]] if count else [])
+        cut = with_journal(world, entries[:count], honest[count] if count else None)
         with pytest.raises(ConflictError, match="the endpoint's tag says"):
             verify("digits", cut.edge())
 
@@ -90,7 +90,7 @@ def test_every_truncation_of_journal_and_head_together_is_found_by_the_anchor() 
 def test_a_chain_that_was_written_anew_with_its_head_is_found_by_the_anchor() -> None:
     world = deployed("a", "b")
     entries, told = rewritten(world.journal.shared)
-    forged = with_journal(world, entries, told)
+    forged = with_journal(world, entries, told[-1])
     with pytest.raises(ConflictError, match="the endpoint's tag says that it was another"):
         verify("digits", forged.edge())
 
@@ -105,11 +105,11 @@ def test_every_edit_deletion_and_swap_is_found() -> None:
         for damaged in (rest, edited, [encoded, *rest]):
             if damaged != entries:
                 with pytest.raises(ConflictError):
-                    verify("digits", with_journal(world, damaged, world.journal.heads).edge())
+                    verify("digits", with_journal(world, damaged, world.journal.head()).edge())
 
 
 def test_the_journal_of_another_endpoint_is_refused() -> None:
     world = deployed("a")
-    other = replace(world, journal=FakeJournal("letters", world.journal.shared, world.journal.heads))
+    other = replace(world, journal=FakeJournal.holding("letters", world.journal.shared, world.journal.head()))
     with pytest.raises(ConflictError, match="written for another endpoint"):
         verify("letters", other.edge())

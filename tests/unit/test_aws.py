@@ -8,15 +8,20 @@ from typing import Any
 import pytest
 from botocore.exceptions import (
     ClientError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    LoginRefreshRequired,
     NoCredentialsError,
+    NoRegionError,
     ProfileNotFound,
     ReadTimeoutError,
+    SSOTokenLoadError,
     UnauthorizedSSOTokenError,
 )
 
 from orchestrator.adapters.account import AwsAccount
-from orchestrator.adapters.aws import Address, clients, translated
+from orchestrator.adapters.aws import Address, clients
+from orchestrator.adapters.refusals import translated
 from orchestrator.adapters.runtime import SageMakerRuntime
 from orchestrator.adapters.sagemaker import SageMaker
 from orchestrator.adapters.store.s3 import S3Store
@@ -28,6 +33,7 @@ from orchestrator.core.errors import (
     NotFoundError,
     OrchestratorError,
     QuotaError,
+    SpecError,
     ThrottledError,
     UnreachableError,
 )
@@ -77,7 +83,14 @@ class Pages:
         (refusal("UnrecognizedClientException"), DeniedError, 9),
         (NoCredentialsError(), DeniedError, 9),
         (ProfileNotFound(profile="x"), DeniedError, 9),
+        (refusal("InvalidSignatureException"), DeniedError, 9),
+        (refusal("RequestTimeTooSkewed"), DeniedError, 9),
         (UnauthorizedSSOTokenError(), DeniedError, 9),
+        (SSOTokenLoadError(error_msg="none"), DeniedError, 9),
+        (LoginRefreshRequired(), DeniedError, 9),
+        (CredentialRetrievalError(provider="process", error_msg="no"), DeniedError, 9),
+        (NoRegionError(), SpecError, 2),
+        (refusal("ValidationError", "Endpoint x of account 111111111111 not found."), NotFoundError, 1),
         (refusal("ThrottlingException"), ThrottledError, 1),
         (refusal("NoSuchKey"), NotFoundError, 1),
         (refusal("ValidationException", 'Could not find model "x".'), NotFoundError, 1),
@@ -116,6 +129,44 @@ def test_a_role_that_cannot_be_assumed_is_told_from_a_call_that_is_not_permitted
         translated("assuming role 'r'"),
     ):
         raise error
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [("ExpiredToken", "not permitted"), ("Throttling", "fewer requests")]
+)
+def test_what_is_no_fault_of_the_role_is_not_blamed_on_it(code: str, kind: str) -> None:
+    error = ClientError({"Error": {"Code": code, "Message": "no"}}, "AssumeRole")
+    with pytest.raises(OrchestratorError, match=kind), translated("assuming role 'r'"):
+        raise error
+
+
+@pytest.mark.parametrize("region", [None, "eu west"])
+def test_a_region_that_is_none_is_a_fault_of_the_spec(
+    monkeypatch: pytest.MonkeyPatch, region: str | None
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    made = clients(Address(region, credentials=("local", "local")))
+    with pytest.raises(SpecError, match="region") as caught:
+        made("sagemaker")
+    assert "ORCHESTRATOR_REGION" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("region", "domain"),
+    [
+        ("eu-central-1", "amazonaws.com"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("us-gov-west-1", "amazonaws.com"),
+        ("us-iso-east-1", "c2s.ic.gov"),
+    ],
+)
+@pytest.mark.parametrize(
+    "service", ["sagemaker", "sagemaker-runtime", "application-autoscaling", "s3", "sts"]
+)
+def test_a_partition_has_addresses_of_its_own(region: str, domain: str, service: str) -> None:
+    made = clients(Address(region, credentials=("local", "local")))
+    assert made(service).meta.endpoint_url.endswith(f".{region}.{domain}")
 
 
 def test_other_errors_are_left_alone() -> None:

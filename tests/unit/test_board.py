@@ -44,7 +44,7 @@ def board(total: int, columns: int = 80) -> Board:
 
 
 def test_what_nobody_knows_of_a_change_is_left_out() -> None:
-    assert watched(watch()) == "owl: Updating, 5 s, 59 min 55 s left"
+    assert watched(watch()) == "owl: Updating, 5 s, 59 min 55 s left to watch"
 
 
 def test_no_traffic_yet_is_something_that_is_known() -> None:
@@ -73,7 +73,7 @@ def test_on_a_terminal_each_endpoint_under_way_has_a_line_and_the_rest_stays_abo
         shown.end("owl", "serves")
     assert screen.shown() == [
         "owl: serves",
-        "cat: Updating, Baking, 5 s, 59 min 55 s left",
+        "cat: Updating, Baking, 5 s, 59 min 55 s left to watch",
         "1 of 3 done, 1 under way",
     ]
 

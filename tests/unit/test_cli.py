@@ -9,7 +9,7 @@ import click
 import pytest
 
 from orchestrator.cli import boundary, main, render
-from orchestrator.cli.options import Options, common_options, with_options
+from orchestrator.cli.options import Options, again, common_options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core import errors
 from orchestrator.core.errors import DeniedError, OrchestratorError, RolledBackError, SpecError
@@ -195,3 +195,38 @@ def test_every_error_has_a_slug_of_its_own_and_the_documented_exit_code() -> Non
 
 def _all_errors(kind: type[OrchestratorError]) -> list[type[OrchestratorError]]:
     return [kind, *(inner for child in kind.__subclasses__() for inner in _all_errors(child))]
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_the_next_command_goes_to_the_environment_and_the_spec_that_the_failed_one_went_to(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hint = "orchestrator history owl          what happened\norchestrator sweep owl            tidy up"
+    failing = command_that(RolledBackError("it went back", hint=hint))
+    assert boundary.run(failing, ("act", "--env", "prod", "-c", "my spec.toml")) == 4
+    shown = capsys.readouterr().err
+    assert "orchestrator history owl --config 'my spec.toml' --env prod          what happened\n" in shown
+    assert "orchestrator sweep owl --config 'my spec.toml' --env prod            tidy up\n" in shown
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        "orchestrator deploy --env local      needs no account",
+        "orchestrator local-cloud start",
+        "run it again with --yes",
+        "the orchestrator history of it",
+    ],
+)
+def test_a_next_command_that_is_about_no_environment_stays_as_it_is(hint: str) -> None:
+    assert again(hint, Options(env="prod", profile="me")) == hint
+
+
+def test_a_next_command_in_the_usual_place_is_not_lengthened() -> None:
+    assert again("orchestrator status owl", Options()) == "orchestrator status owl"
+
+
+def test_an_interruption_after_the_beginning_names_the_command_that_finishes_it() -> None:
+    hint = boundary.InterruptedByUserError("owl").hint
+    assert hint is not None
+    assert hint.startswith("orchestrator resume --endpoint owl ")

@@ -201,8 +201,7 @@ def test_a_deployment_that_was_killed_after_its_last_step_gets_its_record_by_dep
     wanted = revision("a")
     change = prepared(wanted, world)
     deploy(change, world.edge(), SilentProgress())
-    world.journal.shared.pop()  # the process died before it wrote its last entry
-    world.journal.heads.pop()
+    world.journal = world.journal.before_its_last_entry()  # the process died before it wrote that
     again = prepared(wanted, world)
     assert again.plan == ()
     assert not again.nothing_to_do
@@ -232,7 +231,7 @@ def test_a_deployment_that_was_interrupted_at_any_call_is_finished_by_deploying_
 def test_of_two_deployers_with_the_same_journal_one_is_refused_before_its_next_step() -> None:
     world = fake_edge()
     first, second = prepared(revision("a"), world), prepared(revision("b"), world)
-    other = FakeJournal("digits", world.journal.shared)
+    other = world.journal.again()
     other.entries()
     deploy(first, world.edge(), SilentProgress())
     calls = len(world.cloud.calls)
@@ -332,7 +331,7 @@ def test_sweeping_removes_what_a_failed_deployment_left() -> None:
 def test_status_tells_of_an_attempt_that_has_no_end() -> None:
     world = fake_edge()
     deployed(world, revision("a"), revision("b"))
-    world.journal.shared.pop()
+    world.journal = world.journal.before_its_last_entry()
     found = status("digits", world.edge())
     assert found.unfinished is not None
     assert found.unfinished.revision == revision("b")

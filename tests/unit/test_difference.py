@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.core import resources, scaling
-from orchestrator.core.difference import HIDDEN, Difference, compare, planned
+from orchestrator.core.difference import HIDDEN, Difference, compare, compare_scalings, planned
 from orchestrator.core.resources import Endpoint, EndpointConfig, Model, State, Variant, Vpc
 from orchestrator.core.revision import Revision
-from orchestrator.core.scaling import Scaling, Schedule, StepPolicy, TargetTracking
+from orchestrator.core.scaling import Dimension, Scaling, Schedule, StepPolicy, TargetTracking
 from tests.support.managed import CASES, CONFIG, MODEL, SCALING, WHOLES, changed
 
 IDENTITY = {(Model, "name"), (EndpointConfig, "name"), (Scaling, "variant")}
@@ -153,3 +153,19 @@ def test_bounds_that_a_schedule_may_have_set_are_no_difference() -> None:
         frozenset({moved}),
     )
     assert planned(wanted, observed) == ()
+
+
+@pytest.mark.parametrize(
+    ("dimension", "seconds"), [(Dimension.INSTANCES, 300), (Dimension.PROVISIONED_CONCURRENCY, 0)]
+)
+def test_a_cooldown_that_is_left_to_the_service_is_the_one_that_it_uses(
+    dimension: Dimension, seconds: int
+) -> None:
+    left = Scaling("primary", 1, 4, dimension=dimension, tracking=(TargetTracking("t", "metric", 60.0),))
+    told = replace(left, tracking=(TargetTracking("t", "metric", 60.0, seconds, seconds),))
+    other = replace(left, tracking=(TargetTracking("t", "metric", 60.0, seconds, seconds + 1),))
+    for pair in ((left, told), (told, left)):
+        assert compare_scalings(pair[:1], pair[1:], pair[:1]) == ()
+    for pair in ((left, other), (other, left)):
+        (found,) = compare_scalings(pair[:1], pair[1:], pair[:1])
+        assert found.path.endswith("scale_out_cooldown_seconds")

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.core.errors import DeniedError
 from orchestrator.core.health import Finding, Severity, profile_of_image
+from orchestrator.core.names import journal_key
 from orchestrator.core.resources import EndpointStatus, VariantStatus
 from orchestrator.core.revision import Revision
 from orchestrator.core.rollout import Kind, Rollout
@@ -149,7 +150,8 @@ def test_a_lock_that_was_left_behind_is_said() -> None:
 
 def test_a_damaged_journal_is_an_error_and_stops_nothing() -> None:
     world = healthy(simple())
-    world.journal.shared[0] = world.journal.shared[0].replace(b"deploy", b"delete")
+    first = journal_key("digits", 1)
+    world.journal.store.objects[first] = world.journal.store.read(first).replace(b"deploy", b"delete")
     world.cloud.models.clear()
     assert [each.subject.split()[0] for each in doctor("digits", world.edge())] == ["journal", "model"]
 

@@ -7,15 +7,18 @@ import pytest
 from orchestrator.core import journal
 from orchestrator.core.alarms import Alarm
 from orchestrator.core.errors import (
+    ConflictError,
     DeniedError,
     NotVerifiedError,
     RolledBackError,
 )
-from orchestrator.core.resources import Variant, VariantStatus
+from orchestrator.core.resources import EndpointStatus, Variant, VariantStatus
 from orchestrator.core.scaling import Scaling, TargetTracking
+from orchestrator.core.steps import DeleteAlarms, PutAlarm
 from orchestrator.core.target import EndpointSpec
 from orchestrator.usecases.deploy import deploy
 from orchestrator.usecases.plan import Wish, prepare
+from orchestrator.usecases.resume import prepare_resume
 from tests.support.builders import CASE
 from tests.support.engines import WATCHED, brought, made, planned, publish, serving, started
 from tests.support.fakes import FakeEdge, SilentProgress
@@ -60,6 +63,31 @@ def test_after_a_rollback_autoscaling_is_what_it_was(instance_type: str) -> None
     spec = EndpointSpec(variants=(Variant("primary", "", instance_type, 2),))
     with pytest.raises(RolledBackError):
         brought(made("b", spec, (SCALING,)), world)
+    assert scaled(world) == SCALING
+
+
+@pytest.mark.parametrize("instance_type", ["ml.m5.large", "ml.m5.xlarge"])
+def test_autoscaling_that_a_killed_attempt_held_is_given_back_when_the_next_one_fails(
+    instance_type: str,
+) -> None:
+    world = started(scalings=(SCALING,))
+    spec = EndpointSpec(variants=(Variant("primary", "", instance_type, 2),))
+    wanted = made("b", spec, (SCALING,))
+
+    def stop(call: str) -> None:
+        if call.startswith("update-endpoint"):
+            raise KeyboardInterrupt
+
+    world.cloud.refuse = stop
+    with pytest.raises(KeyboardInterrupt):
+        brought(wanted, world)
+    assert world.autoscaling.observe("digits", ["primary"]) != frozenset({SCALING})
+    world.cloud.refuse = lambda _: None
+    world.cloud.outcomes = ["rolled-back"]
+    rest = prepare_resume("digits", world.edge(), keep_revisions=5)
+    assert rest is not None
+    with pytest.raises(RolledBackError):
+        deploy(rest, world.edge(), SilentProgress())
     assert scaled(world) == SCALING
 
 
@@ -125,3 +153,28 @@ def test_alarms_of_others_are_left_alone_whatever_they_are_called() -> None:
     world.alarms.alarms = {name: Alarm(name) for name in (*others, "digits-0123456789ab-5xx")}
     brought(made("b"), world)
     assert set(world.alarms.alarms) == others
+
+
+def test_an_alarm_that_an_earlier_attempt_left_is_made_anew_before_the_endpoint_moves() -> None:
+    world = started()
+    first = planned(made("b"), world, WATCHED).plan
+    (alarm, *_) = (step.alarm for step in first if isinstance(step, PutAlarm))
+    assert not any(isinstance(step, DeleteAlarms) for step in first)
+    world.alarms.put(alarm)
+    again = planned(made("b"), world, WATCHED).plan
+    assert again.index(DeleteAlarms((alarm.name,))) < again.index(PutAlarm(alarm))
+
+
+@pytest.mark.parametrize("status", [EndpointStatus.IN_SERVICE, EndpointStatus.FAILED])
+def test_somebody_elses_autoscaling_forbids_other_machines_where_there_are_any(
+    status: EndpointStatus,
+) -> None:
+    world = started()
+    world.autoscaling.put("digits", SCALING)
+    world.cloud.endpoints["digits"] = replace(serving(world), status=status)
+    bigger = made("b", EndpointSpec(variants=(Variant("primary", "", "ml.m5.xlarge", 2),)))
+    if status is EndpointStatus.FAILED:
+        assert planned(bigger, world).plan != ()
+        return
+    with pytest.raises(ConflictError, match="somebody else's autoscaling"):
+        planned(bigger, world)

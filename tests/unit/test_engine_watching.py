@@ -41,10 +41,10 @@ class Flaky(FakeCloud):
 
     failures: list[OrchestratorError] = field(default_factory=list)
 
-    def endpoint(self, name: str) -> Endpoint | None:
-        if self.failures and self._changes:
+    def endpoint(self, name: str, *, tags: bool = True) -> Endpoint | None:
+        if self.failures and self.under_way:
             raise self.failures.pop(0)
-        return super().endpoint(name)
+        return super().endpoint(name, tags=tags)
 
 
 def flaky(world: FakeEdge) -> Flaky:
@@ -100,8 +100,8 @@ class Patching(FakeCloud):
 
     until: float = 0.0
 
-    def endpoint(self, name: str) -> Endpoint | None:
-        found = super().endpoint(name)
+    def endpoint(self, name: str, *, tags: bool = True) -> Endpoint | None:
+        found = super().endpoint(name, tags=tags)
         if found is not None and self.clock.now() < self.until:
             return replace(found, status=EndpointStatus.SYSTEM_UPDATING)
         return found

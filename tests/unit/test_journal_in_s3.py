@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from orchestrator.adapters.journal import S3Journal
+from orchestrator.adapters.slot import S3Slot
 from orchestrator.adapters.store.s3 import S3Store
 from orchestrator.core import heads, journal, names
 from orchestrator.core.errors import CloudError, ConflictError
@@ -68,7 +69,8 @@ def tag_of(content: bytes) -> str:
 
 
 def journal_in(memory: Memory) -> S3Journal:
-    return S3Journal(S3Store(lambda _: memory, "models"), "digits")
+    store = S3Store(lambda _: memory, "models")
+    return S3Journal(store, S3Slot(store.bucket, HEAD), "digits")
 
 
 def append(written: S3Journal, mark: object = 0) -> journal.Entry:

@@ -4,10 +4,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from botocore.loaders import Loader
 
+from orchestrator.core.shapes import problems
 from orchestrator.localcloud import endpoints
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.operations import is_ours, perform
+from orchestrator.localcloud.rollouts import timeline
 from orchestrator.localcloud.validation import check, sagemaker
 from orchestrator.localcloud.world import Content, Scope, Stage, World
 
@@ -280,12 +283,46 @@ def test_a_policy_is_shown_once_it_has_arrived_and_can_be_retained(serving: Acco
     assert serving.described()["LastDeploymentConfig"] == policy
 
 
+PERCENT = {"Type": "CAPACITY_PERCENT", "Value": 50}
+ROUTING = {"Type": "LINEAR", "WaitIntervalInSeconds": 5, "LinearStepSize": PERCENT}
+ROLLING = {"MaximumBatchSize": PERCENT, "WaitIntervalInSeconds": 5}
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": ROUTING, "TerminationWaitInSeconds": 7}},
+        {"RollingUpdatePolicy": ROLLING},
+    ],
+)
+def test_every_moment_of_a_rollout_is_shown_as_the_service_model_has_it(
+    serving: Account, policy: dict[str, Any]
+) -> None:
+    model = Loader().load_service_model("sagemaker", "service-2")
+    serving.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="d", DeploymentConfig=policy)
+    pending = serving.world.endpoints["e"].pending
+    assert pending is not None
+    portions = []
+    for phase in timeline(policy, pending.variants):
+        serving.now += 1
+        serving.world = endpoints.staged(serving.world, "e", phase.stages, serving.now)
+        described = serving.described()
+        assert list(problems(model, "DescribeEndpointOutput", described)) == []
+        (variant,) = described["PendingDeploymentSummary"]["ProductionVariants"]
+        (status,) = variant["VariantStatus"]
+        assert status["StartTime"] == serving.now - 1
+        portions.append(variant["CurrentWeight"])
+    assert portions == sorted(portions)
+    assert {0.0, 0.5, 1.0} == set(portions)
+
+
 CAPTURE = {
     "EnableCapture": True,
     "InitialSamplingPercentage": 100,
     "DestinationS3Uri": "s3://b/p",
     "CaptureOptions": [{"CaptureMode": "Input"}],
 }
+ASYNC = {"OutputConfig": {"S3OutputPath": "s3://b/answers"}}
 EXPLAINER: dict[str, object] = {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {}}}}
 
 
@@ -294,7 +331,7 @@ EXPLAINER: dict[str, object] = {"ClarifyExplainerConfig": {"ShapConfig": {"ShapB
     [
         ({}, {"VariantName": "primary", "InstanceType": "ml.m5.large"}, "inference components"),
         ({"ExplainerConfig": EXPLAINER}, VARIANT, "ExplainerConfig"),
-        ({"DataCaptureConfig": CAPTURE}, VARIANT, "DataCaptureConfig"),
+        ({"DataCaptureConfig": CAPTURE, "AsyncInferenceConfig": ASYNC}, VARIANT, "DataCaptureConfig"),
         ({}, {**VARIANT, "ManagedInstanceScaling": {"Status": "ENABLED"}}, "ManagedInstanceScaling"),
     ],
 )

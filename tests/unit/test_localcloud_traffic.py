@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from orchestrator.localcloud.alarms import breaches
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.exchange import Answer, Headers
+from orchestrator.localcloud.exchange import Answer, Headers, Streamed
 from orchestrator.localcloud.faults import Faults, Kind
 from orchestrator.localcloud.traffic import Traffic, mixed, whole
 from orchestrator.localcloud.world import Deployment, Variant
@@ -26,6 +27,9 @@ class Named:
 
     async def ask(self, headers: Headers, body: bytes) -> Answer:
         return Answer(200, headers, body)
+
+    def stream(self, headers: Headers, body: bytes) -> AbstractAsyncContextManager[Streamed]:
+        raise NotImplementedError
 
     async def stop(self, *, drain: bool) -> None:
         self.answering = 0

@@ -10,7 +10,7 @@ from orchestrator.core.lock import Claim, Process
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.holding import hold, holder
 from tests.support.fakes import FakeClock, FakeEdge, fake_edge
-from tests.support.locks import HERE, LOST_ANSWER, LOST_REQUEST, RACED, FakeProcesses, FakeSlot
+from tests.support.locks import HERE, LOST_ANSWER, LOST_REQUEST, RACED, RETRIED, FakeProcesses, FakeSlot
 
 TTL = lock.TTL_SECONDS
 ELSEWHERE = Process("elsewhere", "machine-2", 815, "200")
@@ -190,6 +190,19 @@ def test_a_lost_answer_of_renewing_is_recognised_at_the_next_time() -> None:
     assert world.slot.read() is None
 
 
+@pytest.mark.parametrize("times", [1, 2, 4])
+def test_a_renewal_that_was_refused_by_its_own_first_try_is_recognised_as_often_as_it_happens(
+    times: int,
+) -> None:
+    world = World()
+    with hold("digits", "deploy", world.edge()) as held:
+        world.slot.accidents = [RETRIED] * times
+        held.keep(now=True)
+        assert not held.lost
+        held.keep(now=True)
+    assert world.slot.read() is None
+
+
 @pytest.mark.parametrize("accident", [LOST_REQUEST, RACED])
 def test_a_store_that_does_not_answer_is_no_error_while_waiting_and_one_before_a_change(
     accident: str,
@@ -283,3 +296,8 @@ def test_an_edge_that_does_not_know_its_process_changes_nothing() -> None:
     with pytest.raises(AssertionError), hold("digits", "deploy", edge):
         pass
     assert world.slot.calls == []
+
+
+def test_a_claim_that_says_it_holds_for_no_time_holds_for_the_usual_one() -> None:
+    claim = lock.Claim("arn:ada", lock.Process(), "deploy", "2026-11-22", ttl_seconds=0.0, nonce="1")
+    assert lock.decode(lock.encode(claim)).ttl_seconds == lock.TTL_SECONDS

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from orchestrator.core.errors import RefusedError
+from orchestrator.core.errors import RefusedError, SpecError
 from orchestrator.usecases.many import SEVERITY, Ended, Job, Stop, run_all, worst
 
 
@@ -214,3 +214,9 @@ def test_the_worst_exit_code_wins(place: int) -> None:
 
 def test_an_unknown_exit_code_is_worse_than_all() -> None:
     assert worst([0, 70, 99]) == 99
+
+
+@pytest.mark.parametrize("workers", [0, -3])
+def test_nobody_to_do_the_work_is_refused_and_not_waited_for(workers: int) -> None:
+    with pytest.raises(SpecError, match="carry out nothing"):
+        run_all([returning("a")], workers=workers)

@@ -12,7 +12,7 @@ from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.holding import hold
 from orchestrator.usecases.recording import Recorder
 from tests.support.builders import prepared, revision
-from tests.support.fakes import FakeEdge, FakeJournal, SilentProgress, fake_edge
+from tests.support.fakes import FakeEdge, SilentProgress, fake_edge
 
 
 def deployed(world: FakeEdge, *marks: str) -> None:
@@ -51,7 +51,7 @@ def test_who_has_lost_the_endpoint_writes_nothing_more() -> None:
 def test_who_was_paused_just_after_renewing_its_claim_is_stopped_by_the_journal() -> None:
     world = fake_edge()
     change, edge = recorded(world)
-    other = FakeJournal("digits", world.journal.shared, world.journal.heads)
+    other = world.journal.again()
 
     def be_overtaken() -> None:
         with hold("digits", "sweep", edge) as held:
@@ -72,9 +72,7 @@ def test_a_failure_that_cannot_be_recorded_is_still_the_failure_that_is_told() -
 
     def fail() -> None:
         with hold("digits", "sweep", edge) as held, Recorder(change, edge, held).deployment():
-            FakeJournal("digits", world.journal.shared, world.journal.heads).append(
-                "other", {}, by="eve", at=""
-            )
+            world.journal.again().append("other", {}, by="eve", at="")
             raise DeniedError("the real one")
 
     with pytest.raises(OrchestratorError, match="the real one") as caught:

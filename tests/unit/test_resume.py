@@ -60,7 +60,7 @@ def deployed(world: FakeEdge, *marks: str) -> None:
 def restarted(world: FakeEdge) -> None:
     """Let the killed process's claim on the endpoint run out."""
     world.clock.sleep(1000)
-    world.journal = FakeJournal("digits", world.journal.shared, world.journal.heads)
+    world.journal = world.journal.again()
 
 
 def resume(world: FakeEdge) -> Prepared | None:

@@ -14,7 +14,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from orchestrator.adapters.aws import Address, clients, translated
+from orchestrator.adapters.aws import Address, clients
+from orchestrator.adapters.refusals import translated
 from orchestrator.adapters.retrying import Lane, Pacing, Trouble, delay_seconds, trouble
 from orchestrator.core.errors import CloudError, QuotaError, ThrottledError, UnreachableError
 from tests.support.fakes import FakeClock

@@ -128,7 +128,7 @@ class ContainerTable(Table):
     """``[container]``: the serving image, by profile or by address."""
 
     profile: str | None = None
-    image: Annotated[str, Field(max_length=255, pattern=r"^\S+$")] | None = None
+    image: Annotated[str, Field(pattern=r"^\S+$"), PRINTABLE] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "ContainerTable":
@@ -178,10 +178,8 @@ class SettingsTable(Table):
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
     role_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z\-]*:iam::\d{12}:role/\S+$")] | None = None
     assume_role_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z\-]*:iam::\d{12}:role/\S+$")] | None = None
-    tags: dict[
-        Annotated[str, Field(min_length=1, max_length=128), PRINTABLE],
-        Annotated[str, Field(max_length=256), PRINTABLE],
-    ] = Field(default={})
+    # How long keys, values and images may be is told with its source: by the service model, in a plan.
+    tags: dict[Text, Annotated[str, PRINTABLE]] = Field(default={})
     keep_revisions: PositiveInt | None = None
     kms_key: KmsKey | None = Field(
         default=None, description="The KMS key that S3 encrypts artifacts with: an ID, an ARN or an alias."

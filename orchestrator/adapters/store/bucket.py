@@ -9,7 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters.aws import Clients, code_of, translated
+from orchestrator.adapters.aws import Clients
+from orchestrator.adapters.refusals import code_of, translated
 from orchestrator.core.errors import DeniedError
 
 _MISSING_CODES = {"NoSuchKey", "NotFound", "404"}

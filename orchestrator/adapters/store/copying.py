@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters.aws import code_of
+from orchestrator.adapters.refusals import code_of
 from orchestrator.adapters.store import multipart
 from orchestrator.adapters.store.bucket import Bucket
 from orchestrator.adapters.store.parts import IN_FLIGHT, Part, Upload

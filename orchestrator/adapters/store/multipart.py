@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters.aws import code_of
+from orchestrator.adapters.refusals import code_of
 from orchestrator.adapters.store.bucket import Bucket
 from orchestrator.adapters.store.parts import GONE_CODES, LostUploadError, Part, Sender, Upload
 from orchestrator.core.errors import CloudError, DeniedError

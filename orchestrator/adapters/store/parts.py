@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters.aws import code_of
+from orchestrator.adapters.refusals import code_of
 from orchestrator.adapters.store.bucket import Bucket
 
 PART_BYTES = 16 * 1024**2

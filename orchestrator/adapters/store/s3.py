@@ -11,7 +11,8 @@ from itertools import chain, islice
 
 from botocore.exceptions import ClientError
 
-from orchestrator.adapters.aws import Clients, code_of
+from orchestrator.adapters.aws import Clients
+from orchestrator.adapters.refusals import code_of
 from orchestrator.adapters.store import copying, multipart, parts
 from orchestrator.adapters.store.bucket import Bucket
 from orchestrator.core.errors import CloudError, NotFoundError
@@ -141,6 +142,20 @@ class S3Store:
         """Tell whether something is stored under ``key``."""
         with self._bucket.translated(f"looking for {self.url(key)}"):
             return self._bucket.size_and_tag(key) is not None
+
+    def region(self) -> str:
+        """Return the region that the bucket is in; empty if S3 does not say.
+
+        boto3 follows a bucket to its region without a word; SageMaker does not.
+
+        Raises:
+            NotFoundError: If there is no such bucket.
+            DeniedError: If we may not look, or it is another account's than the expected one.
+        """
+        with self._bucket.translated(f"looking at bucket '{self._bucket.name}'"):
+            answer = self._bucket.call("head_bucket")
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        return str(answer.get("BucketRegion") or headers.get("x-amz-bucket-region", ""))
 
     def keys(self, prefix: str) -> tuple[str, ...]:
         """Return all keys that begin with ``prefix``, in S3's order (by code point)."""

@@ -1,0 +1,181 @@
+"""``InvokeEndpointWithResponseStream``: the parts of an answer as the model sends them.
+
+Each part is one message of AWS's binary event stream, and so is what breaks an answer off once it has begun:
+the message then names ``ModelStreamError``, with the code ``ModelInvocationTimeExceeded`` or ``StreamBroken``
+(service model of ``sagemaker-runtime``). What goes wrong before that is answered as by ``InvokeEndpoint``.
+"""
+
+import asyncio
+import json
+import struct
+import time
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from orchestrator.localcloud.deployments import is_async
+from orchestrator.localcloud.exchange import BrokenAnswerError, Headers, Streamed, gathered
+from orchestrator.localcloud.fleet import Place
+from orchestrator.localcloud.runtime import (
+    CLIENT_ERROR,
+    PREFIX,
+    Answered,
+    Runtime,
+    check_room,
+    choose,
+    failure,
+    passed_on,
+    read_body,
+    refused,
+    returned,
+)
+from orchestrator.localcloud.traffic import Share
+
+# "8 minutes" for a streaming answer: SageMaker developer guide, model-hosting-faqs.
+_TIMEOUT_SECONDS = 480.0
+_STREAM = "application/vnd.amazon.eventstream"
+_ACCEPT = f"{PREFIX}accept"
+# Lengths of the whole message and of its headers, then the checksum of both.
+_LENGTHS, _CHECKSUM = struct.Struct("!II"), struct.Struct("!I")
+_AROUND_BYTES = _LENGTHS.size + 2 * _CHECKSUM.size
+_NAME, _STRING = struct.Struct("!B"), struct.Struct("!BH")
+_IS_STRING = 7
+_CODES: Mapping[type[Exception], tuple[str, str]] = {
+    TimeoutError: ("ModelInvocationTimeExceeded", "The model did not finish its response in time."),
+    BrokenAnswerError: ("StreamBroken", "The connection to the model was closed."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request that a fleet has."""
+
+    place: Place
+    share: Share
+    began: float
+    until: float
+
+
+class StreamRuntime:
+    """Sends requests to the fleets of an endpoint, and passes their answers on in parts.
+
+    Args:
+        runtime: Knows who answers.
+        timeout_seconds: How long a model may take until the end of its answer.
+    """
+
+    def __init__(self, runtime: Runtime, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
+        self._runtime = runtime
+        self._timeout_seconds = timeout_seconds
+
+    async def invoke(self, place: Place, request: Request) -> Response:
+        """Answer ``InvokeEndpointWithResponseStream``.
+
+        Raises:
+            ApiError: If the request cannot be sent to a model.
+        """
+        body = await read_body(request)
+        # As in `Runtime.invoke`: from here to the fleet nothing may wait.
+        traffic = self._runtime.traffic(place)
+        share = choose(traffic, place, request.headers.get(f"{PREFIX}target-variant"))
+        if is_async(share.deployment):
+            raise refused(f"Endpoint {place.endpoint} takes asynchronous invocations only.")
+        check_room(share, len(body))
+        headers = _accepting(passed_on(request))
+        self._runtime.copy(place, traffic, share, headers, body)
+        now = asyncio.get_running_loop().time()
+        return await self._begun(
+            _Asked(place, share, time.monotonic(), now + self._timeout_seconds), headers, body
+        )
+
+    async def _begun(self, asked: _Asked, headers: Headers, body: bytes) -> Response:
+        """Return the answer that has begun, or why there is none."""
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout_at(asked.until):
+                    answer = await stack.enter_async_context(asked.share.fleet.stream(headers, body))
+                    whole = await gathered(answer) if answer.status >= CLIENT_ERROR else None
+            except (TimeoutError, BrokenAnswerError) as error:
+                self._count(asked, 0)
+                return failure(asked.place, error)
+            if whole is not None:
+                self._count(asked, whole.status)
+                return failure(asked.place, whole)
+            named = returned(answer.headers, asked.share.variant.name)
+            kind = named.pop("content-type", None)
+            told = {f"{PREFIX}content-type": kind} if kind else {}
+            messages = self._messages(asked, answer)
+            stack.push_async_callback(messages.aclose)
+            return _EventStream(messages, {**named, **told}, stack.pop_all())
+
+    async def _messages(self, asked: _Asked, answer: Streamed) -> AsyncGenerator[bytes, None]:
+        """Yield the answer, part by part, and what breaks it off, if something does."""
+        status = answer.status
+        try:
+            while True:
+                async with asyncio.timeout_at(asked.until):
+                    part = await anext(answer.parts, None)
+                if part is None:
+                    return
+                yield message({":message-type": "event", ":event-type": "PayloadPart"}, part)
+        except (TimeoutError, BrokenAnswerError) as error:
+            status = 0
+            yield _broken_off(error)
+        finally:
+            self._count(asked, status)
+
+    def _count(self, asked: _Asked, status: int) -> None:
+        latency_us = round((time.monotonic() - asked.began) * 1_000_000)
+        self._runtime.count(Answered(asked.place, asked.share, status, latency_us))
+
+
+class _EventStream(StreamingResponse):
+    """A stream that holds on to the model's connection until it is sent, or nobody reads it any more."""
+
+    def __init__(
+        self, content: AsyncIterator[bytes], headers: Mapping[str, str], held: AsyncExitStack
+    ) -> None:
+        super().__init__(content, headers=headers, media_type=_STREAM)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._held:
+            await super().__call__(scope, receive, send)
+
+
+def message(headers: Mapping[str, str], payload: bytes) -> bytes:
+    """Return one message of an event stream.
+
+    Form: Smithy specification, "Amazon Event Stream Specification": two lengths, their checksum, headers,
+    payload, checksum of all before it.
+    """
+    named = {**headers, ":content-type": headers.get(":content-type", "application/octet-stream")}
+    encoded = b"".join(
+        _NAME.pack(len(name)) + name.encode() + _STRING.pack(_IS_STRING, len(value)) + value.encode()
+        for name, value in named.items()
+    )
+    lengths = _LENGTHS.pack(_AROUND_BYTES + len(encoded) + len(payload), len(encoded))
+    checked = lengths + _CHECKSUM.pack(zlib.crc32(lengths)) + encoded + payload
+    return checked + _CHECKSUM.pack(zlib.crc32(checked))
+
+
+def _broken_off(error: Exception) -> bytes:
+    code, words = _CODES[type(error)]
+    headers = {
+        ":message-type": "exception",
+        ":exception-type": "ModelStreamError",
+        ":content-type": "application/json",
+    }
+    return message(headers, json.dumps({"Message": words, "ErrorCode": code}).encode())
+
+
+def _accepting(headers: Headers) -> Headers:
+    """Return the container's headers: what it is to answer in has another name in this call."""
+    accepted = [("accept", value) for name, value in headers if name == _ACCEPT]
+    replaced = {"accept", _ACCEPT} if accepted else {_ACCEPT}
+    return [*((name, value) for name, value in headers if name not in replaced), *accepted]
