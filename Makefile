@@ -40,6 +40,7 @@ bench: $(STAMP)  ## the figures of docs/benchmarks.md, as ratios measured in one
 	$(BIN)/python -m tests.benchmarks.repackaging
 	$(BIN)/python -m tests.benchmarks.uploading
 	$(BIN)/python -m tests.benchmarks.packing
+	$(BIN)/python -m tests.benchmarks.deploying
 	$(BIN)/python -m tests.benchmarks.serving
 	$(BIN)/python -m tests.benchmarks.serving_footprint
 	$(BIN)/python -m tests.benchmarks.serving_reload

@@ -34,7 +34,9 @@ def verify(options: Options, endpoint: str | None) -> None:
     terminal = Terminal(options)
     if found.head_behind:
         terminal.warn([f"the journal's head is {found.head_behind} entries behind: a write was cut off"])
-    if found.anchor_behind:
+    if found.anchored is None and found.entries:
+        terminal.warn(["nothing outside the bucket anchors it: there is no endpoint, or it has no such tag"])
+    elif found.anchor_behind:
         terminal.warn([f"the anchor on the endpoint is {found.anchor_behind} entries behind"])
     last = found.last
     document = {

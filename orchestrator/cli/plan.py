@@ -12,6 +12,7 @@ from orchestrator.cli.options import Options, again, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.transfer import TerminalTransfer
 from orchestrator.core import savedplan
+from orchestrator.usecases.readying import Planned
 
 CHANGES = 6
 
@@ -50,19 +51,22 @@ def command(
     project = Project.select(chosen, Manner(start_local=True))
     found = project.plan(accept, TerminalTransfer(terminal))
     terminal.warn(found.warnings)
-    prepared = found.prepared
     if out is not None:
         wiring.write_file(out, savedplan.encode(project.save(found)))
         terminal.say(f"kept in {out}: {again(f'orchestrator deploy --plan {shlex.quote(out)}', options)}")
+    _show(found, project.name, terminal, {"environment": options.env, "saved": out})
+    terminal.detail(f"built from {render.model(project.spec.model)}")
+    return CHANGES if found.prepared.plan and detailed_exitcode else 0
+
+
+def _show(found: Planned, name: str, terminal: Terminal, facts: dict[str, object]) -> None:
+    prepared = found.prepared
     document = {
-        "endpoint": project.name,
-        "environment": options.env,
+        "endpoint": name,
         "revision": found.revision.name,
+        **facts,
         **planned.document(prepared),
         "warnings": list(found.warnings),
-        "saved": out,
     }
-    nothing = f"nothing to do: endpoint '{project.name}' serves '{found.revision.name}'"
+    nothing = f"nothing to do: endpoint '{name}' serves '{found.revision.name}'"
     terminal.result(planned.text(prepared) if prepared.plan else nothing, document)
-    terminal.detail(f"built from {render.model(project.spec.model)}")
-    return CHANGES if prepared.plan and detailed_exitcode else 0

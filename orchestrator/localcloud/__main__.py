@@ -20,11 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # After `_isolate`: moto reads its settings when it is imported.
         from orchestrator.localcloud.server import Options, serve  # noqa: PLC0415 - see the line above
 
-        state_dir = parsed.state_dir.absolute()
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # The folder that it was started in may be gone before it is, and no container would start then.
-        os.chdir(state_dir)
-        serve(Options(state_dir, parsed.port, shlex.split(parsed.container)))
+        serve(Options(parsed.state_dir.absolute(), parsed.port, shlex.split(parsed.container)))
     except OrchestratorError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -66,6 +66,8 @@ def serve(options: Options) -> None:
     """
     options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     options.state_dir.chmod(0o700)
+    # The folder that it was started in may be gone before it is, and no container would start then.
+    os.chdir(options.state_dir)
     with _owned(options.state_dir), listen(options.port) as listener:
         # What a local cloud that was killed has left.
         shutil.rmtree(options.state_dir / _MODELS, ignore_errors=True)
@@ -130,7 +132,20 @@ async def _run(options: Options, listener: socket.socket) -> None:
         ),
         lambda: _health(worlds),
     )
-    config = uvicorn.Config(
+    server = _Server(_configured(application), lambda: _announce(options.state_dir, url, port))
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(server.serve([listener]))
+    await stop.wait()
+    for part in (queues, runtime, engine, alarms, metrics, capture):
+        await part.close()
+    server.should_exit = True
+    await serving
+
+
+def _configured(application: LocalCloud) -> uvicorn.Config:
+    return uvicorn.Config(
         application,
         lifespan="off",
         ws="none",
@@ -140,20 +155,6 @@ async def _run(options: Options, listener: socket.socket) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    server = _Server(config, lambda: _announce(options.state_dir, url, port))
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    serving = asyncio.create_task(server.serve([listener]))
-    await stop.wait()
-    await queues.close()
-    await runtime.close()
-    await engine.close()
-    await alarms.close()
-    await metrics.close()
-    await capture.close()
-    server.should_exit = True
-    await serving
 
 
 def _health(worlds: Worlds) -> dict[str, Any]:

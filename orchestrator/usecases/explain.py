@@ -162,7 +162,9 @@ def _reasons(reason: str, found: Aftermath) -> list[Detail]:
 
 
 def _last_words(found: Aftermath) -> str:
-    return diagnosis.last_error(found.log) or next(reversed(found.log), "")
+    """Return the log's last error; or its last line, unless an alarm says already what was wrong."""
+    innocent = "" if found.alarms else next(reversed(found.log), "")
+    return diagnosis.last_error(found.log) or innocent
 
 
 def _rest(found: Aftermath) -> str:

@@ -147,7 +147,7 @@ def _alarms(change: Change) -> tuple[str, ...]:
 def _detail(error: BaseException) -> str:
     """Return what went wrong in one line: the error, and what the model's own words on it were."""
     found = error.details if isinstance(error, OrchestratorError) else ()
-    causes = [fact for label, fact in found if label in {"log", "golden"}]
+    causes = [fact for label, fact in found if label in {"alarm", "log", "golden"}]
     return ": ".join([*causes, str(error)])
 
 
