@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,16 @@ import pytest
 from botocore.exceptions import ClientError, EventStreamError
 
 from tests.support.clouds import STANDIN, TestCloud, archive, await_settled, local_cloud, publish
-from tests.support.servers import eventually
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCloud]:
     with local_cloud(tmp_path_factory.mktemp("streaming") / "state", STANDIN) as running:
-        for name in ("parts", "parts-2", "left"):
+        for name in ("parts", "moved", "moved-2"):
             publish(running, name, archive({"answer": name.encode()}))
-        for name in ("parts", "left"):
+        for name in ("parts", "moved"):
             running.client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=name)
-        for name in ("parts", "left"):
+        for name in ("parts", "moved"):
             await_settled(running, name)
         yield running
 
@@ -57,13 +55,13 @@ def test_a_part_comes_while_the_model_still_works_on_the_next_one(cloud: TestClo
 
 
 def test_a_streamed_answer_outlives_the_update(cloud: TestCloud, pipe: Path) -> None:
-    received = parts(stream(cloud, f"drip={pipe}")["Body"])
+    received = parts(stream(cloud, f"drip={pipe}", "moved")["Body"])
     assert next(received) == b"begun"
-    cloud.client("sagemaker").update_endpoint(EndpointName="parts", EndpointConfigName="parts-2")
-    await_settled(cloud, "parts")
-    second = stream(cloud, "echo")
+    cloud.client("sagemaker").update_endpoint(EndpointName="moved", EndpointConfigName="moved-2")
+    await_settled(cloud, "moved")
+    second = stream(cloud, "echo", "moved")
     assert list(parts(second["Body"])) == [b"x" * 10]
-    assert second["CustomAttributes"] == "parts-2"
+    assert second["CustomAttributes"] == "moved-2"
     pipe.write_bytes(b"kept")
     assert list(received) == [b"kept"]
 
@@ -99,18 +97,3 @@ def test_what_breaks_off_in_the_middle_is_an_error_after_the_parts_that_came(clo
     with pytest.raises(EventStreamError, match="The connection to the model was closed") as caught:
         next(received)
     assert caught.value.response["Error"]["Code"] == "ModelStreamError"
-
-
-def test_nobody_waits_for_an_answer_whose_reader_has_left(cloud: TestCloud, pipe: Path) -> None:
-    received = parts(stream(cloud, f"drip={pipe}", name="left")["Body"])
-    assert next(received) == b"begun"
-    received.close()
-    cloud.client("sagemaker").delete_endpoint(EndpointName="left")
-
-    def gone() -> bool:
-        return not cloud.client("sagemaker").list_endpoints(NameContains="left")["Endpoints"]
-
-    began = time.monotonic()
-    eventually(gone, "the fleet to end")
-    # One that still has a request to answer is given a minute.
-    assert time.monotonic() - began < 30

@@ -23,7 +23,7 @@ from tests.support.edges import revision
 from tests.support.faults import kill_points
 
 WHOLE = bool(os.environ.get("ORCHESTRATOR_FUZZ"))
-SAMPLE = 4
+SAMPLE = 2
 VERBS = {
     "create": ((), "deploy a"),
     "update": (("deploy a",), "deploy b"),

@@ -327,6 +327,9 @@ def test_where_nobody_knows_what_machines_serve_autoscaling_of_ours_makes_room()
     assert RemoveScaling not in [type(step) for step in plan(foreign, lost)]
 
 
+COMING = {EndpointStatus.CREATING, EndpointStatus.UPDATING, EndpointStatus.ROLLING_BACK}
+
+
 def test_our_own_change_under_way_is_waited_for_and_nobody_elses() -> None:
     for desired, observed in PLAIN:
         if observed.endpoint is None or desired.config not in observed.configs:
@@ -334,8 +337,14 @@ def test_our_own_change_under_way_is_waited_for_and_nobody_elses() -> None:
         for status, target in product(MOVING, CONFIGS):
             moving = replace(observed.endpoint, status=status, pending=target.name)
             state = replace(observed, endpoint=moving)
-            ours = target == desired.config and status in {EndpointStatus.CREATING, EndpointStatus.UPDATING}
-            if ours:
+            if status is EndpointStatus.DELETING:
+                made = [
+                    step
+                    for step in plan(desired, state)
+                    if isinstance(step, (DeleteEndpoint, CreateEndpoint))
+                ]
+                assert [type(step) for step in made] == [DeleteEndpoint, CreateEndpoint]
+            elif target == desired.config and status in COMING:
                 waits = [step for step in plan(desired, state) if isinstance(step, AwaitEndpoint)]
                 assert waits == [AwaitEndpoint("e", target.name, moving.config)]
             else:
