@@ -1,5 +1,6 @@
 """The real adapters on a local cloud, put together as `api.wiring` does it, with a quicker clock."""
 
+import functools
 import time
 from dataclasses import dataclass, field, replace
 
@@ -52,6 +53,12 @@ def made_clients(url: str, clock: HastyClock) -> Clients:
     return clients(address, Pacing(clock))
 
 
+@functools.cache
+def account_of(made: Clients) -> AwsAccount:
+    """Return the account behind some clients: it asks for our quotas once, as `api.wiring` has it."""
+    return AwsAccount(made)
+
+
 def edge_of(made: Clients, endpoint: str, clock: HastyClock, *, patience: Patience | None = None) -> Edge:
     """Return the outside world of ``endpoint``, as a process finds it."""
     store = S3Store(made, BUCKET)
@@ -60,7 +67,7 @@ def edge_of(made: Clients, endpoint: str, clock: HastyClock, *, patience: Patien
         cloud=sagemaker,
         inventory=sagemaker,
         limits=apimodel,
-        account=AwsAccount(made),
+        account=account_of(made),
         autoscaling=ApplicationAutoscaling(made),
         alarms=CloudWatch(made),
         store=store,
