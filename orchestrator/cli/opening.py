@@ -10,6 +10,7 @@ import click
 from orchestrator.api.project import Project
 from orchestrator.api.selection import Manner, Selection
 from orchestrator.cli.options import Options
+from orchestrator.core.proposal import CONSENTS
 from orchestrator.usecases.prepare import Intent
 
 endpoint_option = click.option("--endpoint", metavar="NAME", help="The endpoint [the project's].")
@@ -27,8 +28,8 @@ rollout_option = click.option(
 accept_option = click.option(
     "--accept",
     multiple=True,
-    metavar="RULE",
-    help="Consent to what a rule asks about, such as a change without a way back; may be repeated.",
+    type=click.Choice(CONSENTS),
+    help="Consent to what a rule asks about: a change without a way back; may be repeated.",
 )
 timeout_option = click.option(
     "--timeout",

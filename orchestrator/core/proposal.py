@@ -15,6 +15,12 @@ _SHOWN = 80
 _NOTHING = State()
 
 
+NO_WAY_BACK = "no-way-back"
+
+CONSENTS = (NO_WAY_BACK,)
+"""The rules that ask for consent: all that `deploy --accept` takes."""
+
+
 class Severity(enum.StrEnum):
     """What a finding leads to: nothing is done; it is done if somebody agrees; it is done, and said."""
 

@@ -63,6 +63,11 @@ def test_a_mistyped_command_gets_the_nearest_one(capsys: pytest.CaptureFixture[s
     assert "did you mean 'deploy'?" in capsys.readouterr().err
 
 
+def test_only_rules_that_ask_for_consent_can_be_consented_to(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("deploy", "--accept", "canary-needs-two") == 2
+    assert "'no-way-back'" in capsys.readouterr().err
+
+
 def test_a_mistyped_option_gets_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("deploy", "--reasn", "x") == 2
     assert "--reason" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from orchestrator.core.containers import PROFILES, Profile
 from orchestrator.core.fleets import fleets
 from orchestrator.core.machines import is_graviton
 from orchestrator.core.names import is_valid
-from orchestrator.core.proposal import Finding, Proposal, Severity, mode_of, quoted, refuse, warn
+from orchestrator.core.proposal import NO_WAY_BACK, Finding, Proposal, Severity, mode_of, quoted, refuse, warn
 from orchestrator.core.resources import Serverless, Variant
 from orchestrator.core.target import Mode
 
@@ -165,7 +165,7 @@ def _way(proposal: Proposal) -> Iterator[Finding]:
         yield refuse("no-way-to-serverless", "endpoint.mode", says, _SERVERLESS)
     elif was is Mode.SERVERLESS and will_be is not Mode.SERVERLESS:
         says = "an endpoint that leaves serverless for instances has no way back: no rollback can undo this"
-        yield Finding("no-way-back", Severity.CONSENT, "endpoint.mode", says, _SERVERLESS)
+        yield Finding(NO_WAY_BACK, Severity.CONSENT, "endpoint.mode", says, _SERVERLESS)
     if before.async_inference is not None and config.async_inference is None:
         says = "an asynchronous endpoint cannot stop being one; deploy under another name"
         yield refuse("async-stays", "endpoint.mode", says, "github.com/aws/sagemaker-python-sdk, issue 3124")
