@@ -30,7 +30,7 @@ test: $(STAMP)  ## all tests, two at a time, and the core's coverage
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov=orchestrator/core \
 		tests/unit tests/contract orchestrator entrypoints
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
-		tests/conformance tests/docs tests/e2e tests/integration tests/property tests/security
+		tests --ignore=tests/unit --ignore=tests/contract
 
 demo: $(STAMP)  ## the main job on the embedded local cloud, with real data
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/digits/tour.sh

@@ -14,6 +14,7 @@ from orchestrator.adapters import scaling as scaled
 from orchestrator.adapters.keys import key_of, rollout_key
 from orchestrator.adapters.servicemodels import service
 from orchestrator.core.clouds import Update
+from orchestrator.core.proposal import harmless
 from orchestrator.core.revision import Revision
 from orchestrator.core.rollout import Rollout
 from orchestrator.core.scaling import Scaling
@@ -25,7 +26,6 @@ _NAMES = {
     _AUTOSCALING: "Application Auto Scaling",
     "cloudwatch": "CloudWatch",
 }
-_SHOWN_CHARACTERS = 80
 _SHOWN_CHOICES = 12
 
 
@@ -98,7 +98,7 @@ def _violation(call: Call, problem: Problem, revision: Revision, rollout: Rollou
     key = rollout_key(key_of(call.operation, problem.path, revision.config, call.about), rollout)
     return Violation(
         key=_printable(key),
-        value=_cut(revision.endpoint) if key == "name" else _shown(problem),
+        value=harmless(revision.endpoint) if key == "name" else _shown(problem),
         rule=_words(problem),
         source=f"{_NAMES[call.service]} service model, {member.owner}.{member.name}",
     )
@@ -111,21 +111,16 @@ def _shown(problem: Problem) -> str:
         return f"{len(str(value))} characters"
     if isinstance(value, (list, dict)):
         return f"{len(value)} of them"
-    return "nothing" if value is None else _cut(str(value))
+    return "nothing" if value is None else harmless(str(value))
 
 
-def _cut(text: str) -> str:
-    shown = _printable(text[:_SHOWN_CHARACTERS])
-    return shown if len(text) <= _SHOWN_CHARACTERS else f"{shown}..."
+def _printable(key: str) -> str:
+    r"""Return ``key`` with escapes for what could move a cursor or end a line, but never cut.
 
-
-def _printable(text: str) -> str:
-    r"""Return ``text`` with escapes for what could move a cursor or end a line.
-
-    >>> print(_printable("a\n"))
-    a\n
+    >>> print(_printable("endpoint.environment.a\n"))
+    endpoint.environment.a\n
     """
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in key)
 
 
 def _words(problem: Problem) -> str:

@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from orchestrator.adapters.processes import is_no_process
 from orchestrator.core.errors import OrchestratorError, RefusedError
 
 _DRAFT = ".draft-"
@@ -81,16 +82,6 @@ def _remove_left_drafts(target: Path) -> None:
     beginning = f".{target.name}{_DRAFT}"
     for entry in list(target.parent.iterdir()):
         pid = entry.name.removeprefix(beginning).partition("-")[0]
-        if entry.name.startswith(beginning) and pid.isdecimal() and _is_gone(int(pid)):
+        if entry.name.startswith(beginning) and pid.isdecimal() and is_no_process(int(pid)):
             with contextlib.suppress(OSError):
                 entry.unlink(missing_ok=True)
-
-
-def _is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False

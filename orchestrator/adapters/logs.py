@@ -1,5 +1,8 @@
 """CloudWatch Logs: what the containers of an endpoint have written."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from botocore.exceptions import ClientError
 
 from orchestrator.adapters.aws import Clients
@@ -43,11 +46,11 @@ class CloudWatchLogs:
                 raise
 
 
-def _line(event: dict[str, object]) -> Line:
+def _line(event: Mapping[str, Any]) -> Line:
     """Return one event as FilterLogEvents has it."""
     return Line(
-        text=str(event["message"]).rstrip("\n"),
-        at=int(str(event["timestamp"])) / _PER_SECOND,
-        stream=str(event.get("logStreamName", "")),
-        id=str(event["eventId"]),
+        text=event["message"].rstrip("\n"),
+        at=event["timestamp"] / _PER_SECOND,
+        stream=event.get("logStreamName", ""),
+        id=event["eventId"],
     )

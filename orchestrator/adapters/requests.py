@@ -36,7 +36,7 @@ def model(value: Model) -> Content:
             **_artifact(value),
             "Environment": dict(value.environment),
         },
-        **_present({"VpcConfig": vpc, "EnableNetworkIsolation": value.network_isolation or None}),
+        **present({"VpcConfig": vpc, "EnableNetworkIsolation": value.network_isolation or None}),
         "Tags": tags(value.tags),
     }
 
@@ -47,7 +47,7 @@ def config(value: EndpointConfig) -> Content:
     return {
         "EndpointConfigName": value.name,
         "ProductionVariants": [_variant(variant) for variant in value.variants],
-        **_present(
+        **present(
             {
                 "ShadowProductionVariants": shadows or None,
                 "DataCaptureConfig": value.capture and _capture(value.capture),
@@ -93,7 +93,7 @@ def capacities(name: str, wanted: Sequence[Capacity]) -> Content:
     return {
         "EndpointName": name,
         "DesiredWeightsAndCapacities": [
-            _present(
+            present(
                 {
                     "VariantName": capacity.variant,
                     "DesiredWeight": capacity.weight,
@@ -120,7 +120,7 @@ def _artifact(value: Model) -> Content:
 
 def _variant(value: Variant) -> Content:
     pools = [{"InstanceType": pool.instance_type, "Priority": pool.priority} for pool in value.pools]
-    return _present(
+    return present(
         {
             "VariantName": value.name,
             "ModelName": value.model or None,
@@ -141,7 +141,7 @@ def _variant(value: Variant) -> Content:
 
 
 def _serverless(value: Serverless) -> Content:
-    return _present(
+    return present(
         {
             "MemorySizeInMB": value.memory_mb,
             "MaxConcurrency": value.max_concurrency,
@@ -155,20 +155,20 @@ def _capture(value: Capture) -> Content:
         "CsvContentTypes": list(value.csv_types) or None,
         "JsonContentTypes": list(value.json_types) or None,
     }
-    return _present(
+    return present(
         {
             "EnableCapture": True,
             "InitialSamplingPercentage": value.percent,
             "DestinationS3Uri": value.destination,
             "KmsKeyId": value.kms_key,
             "CaptureOptions": [{"CaptureMode": mode} for mode in value.modes],
-            "CaptureContentTypeHeader": _present(kinds) or None,
+            "CaptureContentTypeHeader": present(kinds) or None,
         }
     )
 
 
 def _async(value: AsyncInference) -> Content:
-    topics = _present({"SuccessTopic": value.success_topic, "ErrorTopic": value.error_topic})
+    topics = present({"SuccessTopic": value.success_topic, "ErrorTopic": value.error_topic})
     output = {
         "S3OutputPath": value.output,
         "S3FailurePath": value.failure,
@@ -177,7 +177,7 @@ def _async(value: AsyncInference) -> Content:
     }
     limit = value.max_concurrent
     client = None if limit is None else {"MaxConcurrentInvocationsPerInstance": limit}
-    return _present({"OutputConfig": _present(output), "ClientConfig": client})
+    return present({"OutputConfig": present(output), "ClientConfig": client})
 
 
 def _blue_green(rollout: Rollout) -> Content:
@@ -188,9 +188,9 @@ def _blue_green(rollout: Rollout) -> Content:
         "CanarySize": size if rollout.kind is Kind.CANARY else None,
         "LinearStepSize": size if rollout.kind is Kind.LINEAR else None,
     }
-    return _present(
+    return present(
         {
-            "TrafficRoutingConfiguration": _present(routing),
+            "TrafficRoutingConfiguration": present(routing),
             "TerminationWaitInSeconds": rollout.final_bake_seconds,
             "MaximumExecutionTimeoutInSeconds": rollout.timeout_seconds,
         }
@@ -198,7 +198,7 @@ def _blue_green(rollout: Rollout) -> Content:
 
 
 def _rolling(rollout: Rollout) -> Content:
-    return _present(
+    return present(
         {
             "MaximumBatchSize": rollout.size and _size(rollout.size),
             "WaitIntervalInSeconds": rollout.bake_seconds,
@@ -212,5 +212,6 @@ def _size(size: Size) -> Content:
     return {"Type": str(size.unit), "Value": size.value}
 
 
-def _present(members: Mapping[str, object]) -> Content:
+def present(members: Mapping[str, object]) -> Content:
+    """Return those ``members`` that say something; AWS's own defaults hold for the others."""
     return {name: value for name, value in members.items() if value is not None}

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from orchestrator.adapters.aws import Clients
 from orchestrator.adapters.refusals import code_of, message_of, translated
+from orchestrator.adapters.store.bucket import MISSING_CODES
 from orchestrator.core.errors import CloudError, OrchestratorError
 from orchestrator.core.golden import Request, Response
 from orchestrator.core.live import Pending
@@ -17,7 +18,6 @@ from orchestrator.core.revision import fingerprint_of
 _MODEL_ERROR = "ModelError"
 # Both come inside of a stream that has begun: service model of `sagemaker-runtime`, ResponseStream.
 _STREAM_ERRORS = {"ModelStreamError", "InternalStreamFailure"}
-_ABSENT = {"NoSuchKey", "404"}
 
 
 class SageMakerRuntime:
@@ -90,7 +90,7 @@ class SageMakerRuntime:
             try:
                 found = self._clients("s3").get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
             except ClientError as error:
-                if code_of(error) in _ABSENT:
+                if code_of(error) in MISSING_CODES:
                     return None
                 raise
             body: bytes = found["Body"].read()

@@ -147,7 +147,7 @@ class SageMaker:
             except ClientError as error:
                 if not message_of(error).startswith(_BUSY):
                     raise
-                seen = self.endpoint(update.endpoint)
+                seen = self.endpoint(update.endpoint, tags=False)
                 if seen is None or seen.target != update.config:
                     raise _busy(update.endpoint, seen) from error
 
@@ -163,7 +163,7 @@ class SageMaker:
             except ClientError as error:
                 if not message_of(error).startswith(_BUSY):
                     raise
-                seen = self.endpoint(name)
+                seen = self.endpoint(name, tags=False)
                 if seen is None or not _moves_to(seen, capacities):
                     raise _busy(name, seen) from error
 
@@ -180,7 +180,7 @@ class SageMaker:
             try:
                 _unless_missing(self._api.delete_endpoint, EndpointName=name)
             except ClientError:
-                seen = self.endpoint(name)
+                seen = self.endpoint(name, tags=False)
                 if seen is not None and seen.status is not EndpointStatus.DELETING:
                     raise
 
@@ -242,7 +242,7 @@ class SageMaker:
     def _soon_visible(self, name: str) -> Endpoint | None:
         begun = self._clock.now()
         while True:
-            seen = self.endpoint(name)
+            seen = self.endpoint(name, tags=False)
             if seen is not None or self._clock.now() - begun >= _PROPAGATION_SECONDS:
                 return seen
             self._clock.sleep(_LONGEST_PAUSE_SECONDS)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from orchestrator.adapters.cloudwatch import dimensions
+from orchestrator.adapters.requests import present
 from orchestrator.core.alarms import NAMESPACE as SAGEMAKER_METRICS
 from orchestrator.core.alarms import Alarm
 from orchestrator.core.resources import Pairs
@@ -17,7 +18,7 @@ RESOURCE = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 """The members that say which variant's what is meant."""
 
 # CloudWatch metrics of SageMaker: developer guide, monitoring-cloudwatch and async-inference-monitor.
-INSTANCE_METRICS = "/aws/sagemaker/Endpoints"
+_INSTANCE_METRICS = "/aws/sagemaker/Endpoints"
 _OF_INSTANCES = frozenset(
     {"CPUUtilization", "DiskUtilization", "GPUMemoryUtilization", "GPUUtilization", "MemoryUtilization"}
 )
@@ -76,9 +77,11 @@ def tracking(endpoint: str, scaling: Scaling, policy: TargetTracking) -> Content
             "TargetValue": policy.target,
             **_metric(endpoint, scaling.variant, policy.metric),
             "DisableScaleIn": not policy.scale_in,
-            **_present(
-                ScaleInCooldown=policy.scale_in_cooldown_seconds,
-                ScaleOutCooldown=policy.scale_out_cooldown_seconds,
+            **present(
+                {
+                    "ScaleInCooldown": policy.scale_in_cooldown_seconds,
+                    "ScaleOutCooldown": policy.scale_out_cooldown_seconds,
+                }
             ),
         },
     }
@@ -88,7 +91,7 @@ def step(endpoint: str, scaling: Scaling, policy: StepPolicy) -> Content:
     """Return the request of PutScalingPolicy for a step policy."""
     adjustments = [
         {
-            **_present(MetricIntervalLowerBound=one.lower, MetricIntervalUpperBound=one.upper),
+            **present({"MetricIntervalLowerBound": one.lower, "MetricIntervalUpperBound": one.upper}),
             "ScalingAdjustment": one.change,
         }
         for one in policy.adjustments
@@ -100,7 +103,7 @@ def step(endpoint: str, scaling: Scaling, policy: StepPolicy) -> Content:
         "StepScalingPolicyConfiguration": {
             "AdjustmentType": _CHANGE,
             "StepAdjustments": adjustments,
-            **_present(Cooldown=policy.cooldown_seconds),
+            **present({"Cooldown": policy.cooldown_seconds}),
         },
     }
 
@@ -111,8 +114,8 @@ def schedule(endpoint: str, scaling: Scaling, action: Schedule) -> Content:
         **resource(endpoint, scaling.variant, scaling.dimension),
         "ScheduledActionName": action.name,
         "Schedule": action.expression,
-        "ScalableTargetAction": _present(MinCapacity=action.minimum, MaxCapacity=action.maximum),
-        **_present(Timezone=action.timezone),
+        "ScalableTargetAction": present({"MinCapacity": action.minimum, "MaxCapacity": action.maximum}),
+        **present({"Timezone": action.timezone}),
     }
 
 
@@ -189,7 +192,7 @@ def _metric(endpoint: str, variant: str, metric: str) -> Content:
 
 
 def _namespace(metric: str) -> str:
-    return INSTANCE_METRICS if metric in _OF_INSTANCES else SAGEMAKER_METRICS
+    return _INSTANCE_METRICS if metric in _OF_INSTANCES else SAGEMAKER_METRICS
 
 
 def _dimensions(endpoint: str, variant: str | None) -> Pairs:
@@ -263,7 +266,3 @@ def _schedule_of(answer: Answer) -> Schedule:
 
 def _by_name(policies: Iterable[_Named]) -> tuple[_Named, ...]:
     return tuple(sorted(policies, key=lambda policy: policy.name))
-
-
-def _present(**members: object) -> Content:
-    return {name: value for name, value in members.items() if value is not None}

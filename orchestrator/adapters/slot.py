@@ -13,14 +13,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from orchestrator.adapters.refusals import code_of
-from orchestrator.adapters.store.bucket import Bucket
-from orchestrator.core.errors import NotFoundError, ThrottledError
+from orchestrator.adapters.store.bucket import MISSING_CODES, Bucket
+from orchestrator.core.errors import ThrottledError
 from orchestrator.core.ports import Stored
 
 _ATTEMPTS = 10
 _STALE_CODES = {"PreconditionFailed", "412"}
 _RACED_CODES = {"ConditionalRequestConflict", "409"}
-_MISSING_CODES = {"NoSuchKey", "NotFound", "404"}
 
 
 class S3Slot:
@@ -39,14 +38,14 @@ class S3Slot:
         Raises:
             CloudError: If S3 refuses it or cannot be reached.
         """
-        try:
-            with self._bucket.translated(f"reading {self._bucket.url(self._key)}"):
+        with self._bucket.translated(f"reading {self._bucket.url(self._key)}"):
+            try:
                 answer = self._bucket.call("get_object", Key=self._key)
-                content = bytes(answer["Body"].read())
-        except NotFoundError as error:
-            if _is_missing_key(error):
-                return None
-            raise
+            except ClientError as error:
+                if code_of(error) in MISSING_CODES:
+                    return None
+                raise
+            content = bytes(answer["Body"].read())
         return Stored(content, answer["ETag"], _age_seconds(answer))
 
     def write(self, content: bytes, *, over: str | None) -> str | None:
@@ -90,12 +89,6 @@ class S3Slot:
                     if code_of(error) not in _RACED_CODES:
                         raise
         raise ThrottledError(f"{doing}: another write is in the way", hint="run the same command again")
-
-
-def _is_missing_key(error: NotFoundError) -> bool:
-    """Tell a key that is not there from a bucket that is not."""
-    cause = error.__cause__
-    return isinstance(cause, ClientError) and code_of(cause) in _MISSING_CODES
 
 
 def _age_seconds(answer: Any) -> float:  # noqa: ANN401 - boto3's answers have no types

@@ -12,7 +12,7 @@ from orchestrator.api.selection import Manner, Selection
 from orchestrator.core.errors import SpecError
 from orchestrator.core.ports import Progress, Transfer
 from orchestrator.usecases import readying
-from orchestrator.usecases.build import Build
+from orchestrator.usecases.build import Build, built
 from orchestrator.usecases.many import Ended, Job, Stop, run_all
 from orchestrator.usecases.prepare import Intent
 from orchestrator.usecases.readying import Ready
@@ -135,7 +135,7 @@ class Projects:
         self.connect(workers)
         spec = self.projects[0].spec
         asked, cases = intent or self.projects[0].intent(), wiring.golden_cases(spec)
-        with readying.built(spec, wiring.packaging(), cases, transfer or SilentTransfer()) as made:
+        with built(spec, wiring.packaging(), cases, transfer or SilentTransfer()) as made:
             jobs = [Job(one.name, partial(_ready, made, one, asked)) for one in self.projects]
             found = run_all(jobs, workers=workers, stop=self._stop)
             if self._stop.asked:

@@ -209,9 +209,11 @@ def connect(
 
 def _address(target: Target, profile: str | None, *, start_local: bool) -> "Address":
     from orchestrator.adapters.aws import Address
+    from orchestrator.adapters.processes import session_name
 
     if not target.is_local:
-        return Address(region=target.region, profile=profile, assume_role=target.assume_role)
+        name = session_name(os.environ)
+        return Address(target.region, profile, assume_role=target.assume_role, session_name=name)
     keys = (defaults.ACCESS_KEY, defaults.SECRET_KEY)
     return Address(region=target.region, endpoint_url=_local_url(start=start_local), credentials=keys)
 

@@ -97,7 +97,14 @@ def _read(path: str) -> bytes:
 @click.option("--target-variant", "variant", metavar="NAME", help="Which variant is to answer.")
 @click.option("--stream", is_flag=True, help="Print the parts of the answer as they come.")
 @click.option("--async", "async_", is_flag=True, help="Send it by S3, and wait for the answer there.")
-@opening.timeout_option
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=3600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --async: how long to wait for the answer.",
+)
 @with_options
 def command(options: Options, **given: object) -> None:
     """Send one request to the endpoint, and write the answer's body to stdout as it came.

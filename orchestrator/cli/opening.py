@@ -37,7 +37,7 @@ timeout_option = click.option(
     default=3600.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to watch a change; it goes on without us.",
+    help="How long to watch a change, besides its baking; it goes on without us.",
 )
 
 

@@ -31,7 +31,14 @@ def _rows(found: Status, options: Options) -> Iterator[tuple[str, str]]:
         yield ("note", open_attempt(found.unfinished, endpoint.name, options))
     if found.holder is not None:
         claim, age = found.holder.claim, found.holder.age_seconds
-        yield ("held", f"by {claim.owner}, doing {claim.doing}, renewed {age:.0f} s ago")
+        who = f"by {claim.owner}, doing {claim.doing}"
+        if found.holder.expired:
+            yield (
+                "was held",
+                f"{who}, last heard of {age:.0f} s ago: whoever comes takes over",
+            )
+        else:
+            yield ("held", f"{who}, renewed {age:.0f} s ago")
 
 
 def open_attempt(attempt: Deployment, endpoint: str, options: Options) -> str:
@@ -75,7 +82,7 @@ def status_document(found: Status) -> dict[str, object]:
         ],
         "deployment": None if found.deployment is None else deployment_document(found.deployment),
         "unfinished": None if found.unfinished is None else deployment_document(found.unfinished),
-        "held_by": None if holder is None else holder.claim.owner,
+        "held_by": None if holder is None or holder.expired else holder.claim.owner,
     }
 
 

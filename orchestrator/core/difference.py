@@ -142,7 +142,7 @@ def _unscheduled(old: Scaling | None, new: Scaling | None) -> Scaling | None:
 
 
 def _by_target(scalings: Iterable[Scaling]) -> dict[tuple[str, Dimension], Scaling]:
-    return {(scaling.variant, scaling.dimension): scaling for scaling in scalings}
+    return {scaling.key: scaling for scaling in scalings}
 
 
 def _counterpart(revision: Revision, config: EndpointConfig, models: Iterable[Model]) -> Model | None:

@@ -38,6 +38,12 @@ def counts_after(proposal: Proposal) -> dict[str, int]:
     return {variant.name: proposal.count(variant) for variant in fleets(proposal.config)}
 
 
+def largest(proposal: Proposal) -> int:
+    """Return the size of the largest fleet, as it is or will be: on that one a rollout has the most steps."""
+    counts = (count for variant in proposal.fleets() for count in proposal.counts(variant))
+    return max(counts, default=1)
+
+
 def quota_needed(proposal: Proposal) -> dict[str, int]:
     """Return how many instances of each type are used at the same time while the endpoint moves.
 

@@ -124,9 +124,8 @@ def profile_of_image(image: str) -> Profile | None:
 def of_role(role: str, problem: str) -> Iterator[Finding]:
     """Yield that SageMaker cannot assume the execution role."""
     if problem:
-        yield Finding(
-            Severity.ERROR, f"role {role}", f"SageMaker cannot assume it: {problem}", "orchestrator bootstrap"
-        )
+        fix = "let sagemaker.amazonaws.com assume it, in its trust policy"
+        yield Finding(Severity.ERROR, f"role {role}", f"SageMaker cannot assume it: {problem}", fix)
 
 
 def of_alarms(names: Sequence[str], found: Sequence[Alarm], watched: Watched) -> Iterator[Finding]:

@@ -13,7 +13,14 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from orchestrator.core import records
-from orchestrator.core.errors import ConflictError
+from orchestrator.core.errors import (
+    CloudError,
+    ConflictError,
+    DeniedError,
+    StillMovingError,
+    ThrottledError,
+    UnreachableError,
+)
 from orchestrator.core.names import canonical
 from orchestrator.core.revision import Revision, from_record
 from orchestrator.core.rollout import AT_ONCE, Rollout
@@ -35,7 +42,12 @@ OUTCOMES = {DEPLOY: DEPLOYED, ROLLBACK: DEPLOYED, ADOPT: DEPLOYED, SWEEP: SWEPT,
 
 INTERRUPTED, BUG = "interrupted", "bug"
 UNDECIDED = frozenset(
-    {INTERRUPTED, BUG, "still-moving", "unreachable", "throttled", "denied", "cloud"},
+    {
+        INTERRUPTED,
+        BUG,
+        StillMovingError.code,
+        *(error.code for error in (CloudError, DeniedError, ThrottledError, UnreachableError)),
+    }
 )
 """Outcomes after which nobody knows what becomes of the change, or that only kept us from going on."""
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from orchestrator.core.fleets import counts_after, counts_before, fleets, quota_needed
+from orchestrator.core.fleets import counts_after, counts_before, fleets, largest, quota_needed, type_of
 from orchestrator.core.prices import Cost, Prices, hourly
 from orchestrator.core.proposal import Proposal, mode_of
 from orchestrator.core.rollout import Kind
@@ -63,9 +63,8 @@ def minutes(proposal: Proposal, *, creates: bool = False) -> int:
     if creates:
         return math.ceil(_CREATE_SECONDS / _MINUTE)
     rollout = proposal.rollout
-    counts = [count for variant in proposal.fleets() for count in proposal.counts(variant)]
     making = _ROLLING_SECONDS if rollout.kind is Kind.ROLLING else _BLUE_GREEN_SECONDS
-    return math.ceil((making + rollout.waits_seconds(max(counts, default=1))) / _MINUTE)
+    return math.ceil((making + rollout.waits_seconds(largest(proposal))) / _MINUTE)
 
 
 def _outage(plan: Plan) -> Iterator[Note]:
@@ -143,8 +142,8 @@ def _quota(proposal: Proposal) -> Iterator[Note]:
         yield Note("quota", f"quota needed{both}: {parts}")
     for variant in fleets(proposal.config):
         if variant.pools:
-            first = min(variant.pools, key=lambda pool: pool.priority).instance_type
-            yield Note("pools", f"'{variant.name}' is counted as {first}, which is tried first of its pools")
+            says = f"'{variant.name}' is counted as {type_of(variant)}, which is tried first of its pools"
+            yield Note("pools", says)
 
 
 def _cost(proposal: Proposal, prices: Prices) -> Iterator[Note]:

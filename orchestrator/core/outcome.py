@@ -147,7 +147,7 @@ def judge(expectation: Expectation, sighting: Sighting, answers: Sequence[Answer
         # A new endpoint may be invisible for a while: reads are eventually consistent.
         stale = sighting.elapsed_seconds < STALE_READ_SECONDS and not sighting.moved
         return Moving(None) if stale else Unhealthy(None, "the endpoint is gone")
-    if not endpoint.status.settled or endpoint.pending is not None:
+    if not endpoint.settled:
         return Moving(endpoint.status)
     if endpoint.status is not EndpointStatus.IN_SERVICE:
         return _not_in_service(expectation, sighting, endpoint)

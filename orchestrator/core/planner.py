@@ -131,9 +131,9 @@ def _check_scalings(desired: Desired, observed: State) -> None:
     endpoint = observed.endpoint
     if endpoint is None or endpoint.status in _ENDED:
         return
-    ours = {_key(scaling) for scaling in (*desired.scalings, *desired.former)}
-    for scaling in sorted(observed.scalings, key=_key):
-        if _key(scaling) not in ours and _changes_machines(desired, observed, scaling.variant) is True:
+    ours = {scaling.key for scaling in (*desired.scalings, *desired.former)}
+    for scaling in sorted(observed.scalings, key=lambda scaling: scaling.key):
+        if scaling.key not in ours and _changes_machines(desired, observed, scaling.variant) is True:
             raise ConflictError(
                 f"variant '{scaling.variant}' of endpoint '{endpoint.name}' is to have other machines, and "
                 "somebody else's autoscaling is on it",
@@ -157,10 +157,6 @@ def _changes_machines(desired: Desired, observed: State, variant: str) -> bool |
 
 def _machines(variants: Iterable[Variant], name: str) -> object:
     return next(((v.instance_type, v.pools, v.serverless is None) for v in variants if v.name == name), None)
-
-
-def _key(scaling: Scaling) -> tuple[str, Dimension]:
-    return scaling.variant, scaling.dimension
 
 
 def _create(desired: Desired, observed: State) -> Iterator[Step]:
@@ -191,12 +187,12 @@ def _steady(desired: Desired, observed: State) -> Iterator[Step]:
         yield from _removals(desired.endpoint, observed.scalings)
     if UpdateEndpoint not in moves:
         return
-    ours = {_key(scaling) for scaling in (*desired.scalings, *desired.former)}
-    for scaling in sorted(observed.scalings, key=_key):
-        if _key(scaling) not in ours:
+    ours = {scaling.key for scaling in (*desired.scalings, *desired.former)}
+    for scaling in sorted(observed.scalings, key=lambda scaling: scaling.key):
+        if scaling.key not in ours:
             continue
         if _changes_machines(desired, observed, scaling.variant) is not False:
-            yield RemoveScaling(desired.endpoint, *_key(scaling))
+            yield RemoveScaling(desired.endpoint, *scaling.key)
         elif not scaling.scale_in_suspended:
             yield SuspendScaling(desired.endpoint, scaling)
 
@@ -232,9 +228,9 @@ def _scaled(desired: Desired, observed: State) -> frozenset[str]:
 
 def _disown(desired: Desired, observed: State) -> Iterator[Step]:
     """Take away the autoscaling that we put there and that is no longer wanted."""
-    wanted = {_key(scaling) for scaling in desired.scalings}
-    former = {_key(scaling) for scaling in desired.former} - wanted
-    yield from _removals(desired.endpoint, (s for s in observed.scalings if _key(s) in former))
+    wanted = {scaling.key for scaling in desired.scalings}
+    former = {scaling.key for scaling in desired.former} - wanted
+    yield from _removals(desired.endpoint, (s for s in observed.scalings if s.key in former))
 
 
 def _resize(desired: Desired, observed: State) -> Iterator[Step]:
@@ -245,7 +241,7 @@ def _resize(desired: Desired, observed: State) -> Iterator[Step]:
 
 def _scale(desired: Desired, observed: State) -> Iterator[Step]:
     # Last of all that moves the endpoint: an autoscaler may start a change of its own as soon as it is there.
-    for scaling in sorted(desired.scalings, key=_key):
+    for scaling in sorted(desired.scalings, key=lambda scaling: scaling.key):
         if not any(is_scaled_as(scaling, found) for found in observed.scalings):
             yield PutScaling(desired.endpoint, scaling)
 
@@ -268,8 +264,8 @@ _STAGES: tuple[Callable[[Desired, State], Iterator[Step]], ...] = (
 
 
 def _removals(endpoint: str, scalings: Iterable[Scaling]) -> Iterator[Step]:
-    for scaling in sorted(scalings, key=_key):
-        yield RemoveScaling(endpoint, *_key(scaling))
+    for scaling in sorted(scalings, key=lambda scaling: scaling.key):
+        yield RemoveScaling(endpoint, *scaling.key)
 
 
 def _swept(keep: frozenset[str], observed: State) -> Iterator[Step]:

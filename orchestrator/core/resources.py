@@ -245,6 +245,11 @@ class Endpoint:
     tags: Pairs = ()
 
     @property
+    def settled(self) -> bool:
+        """Whether it changes only when somebody asks for it: a pending deployment shows before the status."""
+        return self.status.settled and self.pending is None
+
+    @property
     def target(self) -> str:
         """The endpoint config it serves, or is moving to."""
         return self.pending or self.config

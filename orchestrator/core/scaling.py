@@ -97,3 +97,8 @@ class Scaling:
     steps: tuple[StepPolicy, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     scale_in_suspended: bool = False
+
+    @property
+    def key(self) -> tuple[str, Dimension]:
+        """What tells it from any other of the endpoint: a variant is scaled once in each dimension."""
+        return self.variant, self.dimension

@@ -222,7 +222,7 @@ def _scalings_after(step: SuspendScaling | PutScaling | RemoveScaling, state: St
 
 
 def _without(state: State, variant: str, dimension: Dimension) -> frozenset[Scaling]:
-    return frozenset(s for s in state.scalings if (s.variant, s.dimension) != (variant, dimension))
+    return frozenset(s for s in state.scalings if s.key != (variant, dimension))
 
 
 def describe(step: Step) -> str:

@@ -43,7 +43,7 @@ def check_model(clients: Clients, scope: Scope, request: Content) -> None:
 
 
 def _check_data(clients: Clients, scope: Scope, data: ModelData) -> None:
-    bucket, key = _place(data.url)
+    bucket, key = place_of(data.url)
     s3 = clients.client("s3", scope)
     try:
         if data.is_uncompressed:
@@ -69,11 +69,15 @@ def _check_role(clients: Clients, scope: Scope, arn: str) -> None:
         ) from error
 
 
-def _place(url: str) -> tuple[str, str]:
-    """Return the bucket and the key that an ``s3://`` address names."""
+def place_of(url: str) -> tuple[str, str]:
+    """Return the bucket and the key that an ``s3://`` address names.
+
+    Raises:
+        ApiError: If it is another kind of address.
+    """
     parts = urlsplit(url)
     if parts.scheme != "s3":
-        raise unsupported(f"model data at {parts.scheme}:// addresses")
+        raise unsupported(f"{parts.scheme}:// addresses of objects")
     return parts.netloc, url.removeprefix(f"s3://{parts.netloc}/")
 
 
@@ -86,7 +90,7 @@ def fetch(clients: Clients, scope: Scope, container: Content, folder: Path) -> N
     data = model_data(container)
     if data is None:
         raise ArtifactError("the container has no artifact that can be fetched")
-    bucket, key = _place(data.url)
+    bucket, key = place_of(data.url)
     s3 = clients.client("s3", scope)
     try:
         if data.is_uncompressed:

@@ -12,22 +12,29 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from orchestrator.localcloud.apierrors import ApiError, unsupported
+from orchestrator.localcloud.artifacts import place_of
 from orchestrator.localcloud.clients import Clients
 from orchestrator.localcloud.deployments import is_async
 from orchestrator.localcloud.exchange import Answer, Headers
 from orchestrator.localcloud.fleet import Place
-from orchestrator.localcloud.runtime import PREFIX, Runtime, choose, passed_on, read_body, refused
+from orchestrator.localcloud.runtime import (
+    CLIENT_ERROR,
+    PREFIX,
+    Runtime,
+    choose,
+    passed_on,
+    read_body,
+    refused,
+)
 from orchestrator.localcloud.world import Content
 
 _ACCEPTED = 202
-_CLIENT_ERROR = 400
 _MAX_INLINE_BYTES = 128_000
 _TIMEOUT_SECONDS, _LIFE_SECONDS = 900, 21_600
 # Unsaid, SageMaker chooses "an optimal value"; nobody says which.
@@ -80,7 +87,8 @@ class AsyncRuntime:
         """Take a request, and say where its answer will be.
 
         Raises:
-            ApiError: If the endpoint takes none, or the request says not where its input is, or twice.
+            ApiError: If the endpoint takes none, or the request says not where its input is, twice, or where
+                the local cloud cannot read it.
         """
         job = _job(place, request, await read_body(request), self._content(place))
         task = asyncio.create_task(self._work(job))
@@ -134,10 +142,10 @@ class AsyncRuntime:
         answer = await self._runtime.ask(job.place, share, job.headers, body, job.timeout_seconds)
         if not isinstance(answer, Answer):
             return str(answer) or "the model did not answer in time", None
-        return ("the model answered with an error" if answer.status >= _CLIENT_ERROR else ""), answer
+        return ("the model answered with an error" if answer.status >= CLIENT_ERROR else ""), answer
 
     def _read(self, job: _Job) -> bytes:
-        bucket, key = _split(job.source)
+        bucket, key = place_of(job.source)
         found: bytes = (
             self._clients.client("s3", job.place.scope).get_object(Bucket=bucket, Key=key)["Body"].read()
         )
@@ -147,7 +155,7 @@ class AsyncRuntime:
         """Put the answer, or the failure, where it was said that it would be, and tell who wants to know."""
         where = job.failure if reason else job.output
         if where is not None:
-            bucket, key = _split(where)
+            bucket, key = place_of(where)
             body = answer.body if answer else reason.encode()
             kind = dict(answer.headers).get("content-type") if answer else None
             self._clients.client("s3", job.place.scope).put_object(
@@ -167,6 +175,8 @@ def _job(place: Place, request: Request, body: bytes, content: Content) -> _Job:
     source = said.get(f"{PREFIX}inputlocation", "")
     if bool(source) == bool(body):
         raise refused("Exactly one of InputLocation and Body must be specified.")
+    if source:
+        place_of(source)
     if len(body) > _MAX_INLINE_BYTES:
         raise refused(f"Body must have at most {_MAX_INLINE_BYTES} bytes.")
     identity = str(uuid.uuid4())
@@ -195,11 +205,6 @@ def _seconds(headers: Mapping[str, str], name: str, usual: int) -> float:
 
 def _below(path: str, name: str) -> str:
     return f"{path.rstrip('/')}/{name}"
-
-
-def _split(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.netloc, parts.path.removeprefix("/")
 
 
 def _notification(job: _Job, reason: str, where: str | None) -> dict[str, Any]:

@@ -6,7 +6,6 @@ guide, model-monitor-data-capture. Requests that the model refused, answers in p
 are not captured: nobody says whether AWS does.
 """
 
-import asyncio
 import base64
 import contextlib
 import datetime as dt
@@ -21,13 +20,13 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from orchestrator.localcloud.batches import Batches
 from orchestrator.localcloud.clients import Clients
 from orchestrator.localcloud.deployments import captures
 from orchestrator.localcloud.exchange import Headers
 from orchestrator.localcloud.runtime import PREFIX, Exchange
 from orchestrator.localcloud.world import Content, Scope
 
-_BATCH_SECONDS = 1.0
 _PERCENT = 100
 _INPUT, _OUTPUT = "INPUT", "OUTPUT"
 _MODES = {"Input": {_INPUT}, "Output": {_OUTPUT}, "InputAndOutput": {_INPUT, _OUTPUT}}
@@ -55,9 +54,7 @@ class Capture:
     def __init__(self, clients: Clients, chance: random.Random) -> None:
         self._clients = clients
         self._chance = chance
-        self._waiting: list[tuple[File, float, str]] = []
-        self._timer: asyncio.Task[None] | None = None
-        self._closing = asyncio.Event()
+        self._batches = Batches(self._write)
 
     def take(self, exchange: Exchange) -> None:
         """Capture a request and its answer, if the endpoint config asks for it and chance is for it."""
@@ -66,28 +63,20 @@ class Capture:
             return
         config = content["DataCaptureConfig"]
         captured = json.dumps(line(config, exchange, str(uuid.uuid4())), separators=(",", ":"))
-        self._waiting.append((place_of(config, exchange), exchange.at, captured))
-        if self._timer is None or self._timer.done():
-            self._timer = asyncio.create_task(self._write_soon())
+        self._batches.add((place_of(config, exchange), exchange.at, captured))
 
     async def close(self) -> None:
         """Write what waits, at once."""
-        self._closing.set()
-        if self._timer is not None:
-            await self._timer
+        await self._batches.close()
 
-    async def _write_soon(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), _BATCH_SECONDS)
-        while self._waiting:
-            waiting, self._waiting = self._waiting, []
-            groups: dict[File, list[tuple[float, str]]] = {}
-            for file, at, captured in waiting:
-                groups.setdefault(file, []).append((at, captured))
-            for file, lines in groups.items():
-                await asyncio.to_thread(self._write, file, lines)
+    def _write(self, waiting: Sequence[tuple[File, float, str]]) -> None:
+        groups: dict[File, list[tuple[float, str]]] = {}
+        for file, at, captured in waiting:
+            groups.setdefault(file, []).append((at, captured))
+        for file, lines in groups.items():
+            self._write_file(file, lines)
 
-    def _write(self, file: File, lines: Sequence[tuple[float, str]]) -> None:
+    def _write_file(self, file: File, lines: Sequence[tuple[float, str]]) -> None:
         began = dt.datetime.fromtimestamp(lines[0][0], dt.UTC)
         name = f"{began:%M-%S}-{began.microsecond // 1000:03}-{uuid.uuid4()}.jsonl"
         encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": file.kms_key} if file.kms_key else {}

@@ -1,4 +1,4 @@
-"""The local cloud's own way to S3, IAM and CloudWatch Logs: plain boto3 clients for its own address."""
+"""The local cloud's own way to what moto answers: plain boto3 clients for its own address."""
 
 import threading
 from typing import Any

@@ -24,6 +24,7 @@ from orchestrator.localcloud.world import (
     CONFIG,
     ENDPOINT,
     Content,
+    Deployment,
     Endpoint,
     Outcome,
     Stage,
@@ -59,10 +60,7 @@ def update_endpoint(world: World, request: Content, now: float) -> Outcome:
         ApiError: If the endpoint is moving or has failed, an endpoint config is missing (the one it is
             on counts as well), the one cannot follow the other, or something is not supported.
     """
-    endpoint = _changeable(world, request["EndpointName"])
-    present = endpoint.serving
-    if present is None:
-        raise _failed_before(world, endpoint)
+    endpoint, present = _changeable(world, request["EndpointName"])
     # AWS refuses to update an endpoint whose present config is gone: terraform-provider-aws#40048.
     find(world, CONFIG, endpoint.config)
     policy = present.policy if request.get("RetainDeploymentConfig") else _policy(request)
@@ -70,13 +68,7 @@ def update_endpoint(world: World, request: Content, now: float) -> Outcome:
     deployment = succeeding(new, present, request)
     if policy is not None:
         check_fit(policy, deployment.variants)
-    moved = replace(
-        endpoint,
-        status=EndpointStatus.UPDATING,
-        pending=deployment,
-        modified=_later(endpoint, now),
-        failure_reason="",
-    )
+    moved = replace(_updating(endpoint, now), pending=deployment)
     return _answered(world.with_endpoint(moved), endpoint.name)
 
 
@@ -87,12 +79,10 @@ def update_weights_and_capacities(world: World, request: Content, now: float) ->
         ApiError: If the endpoint is moving or has failed, a variant is unknown or named twice, or more than
             one of them is to have another number of instances.
     """
-    endpoint = _changeable(world, request["EndpointName"])
-    if endpoint.serving is None:
-        raise _failed_before(world, endpoint)
+    endpoint, present = _changeable(world, request["EndpointName"])
     changes = request["DesiredWeightsAndCapacities"]
     wanted = {change["VariantName"]: change for change in changes}
-    known = {variant.name for variant in endpoint.serving.variants}
+    known = {variant.name for variant in present.variants}
     if len(wanted) != len(changes):
         raise invalid("Variant names must be unique within DesiredWeightsAndCapacities.")
     if unknown := sorted(set(wanted) - known):
@@ -100,17 +90,9 @@ def update_weights_and_capacities(world: World, request: Content, now: float) ->
     # "updates variant weight of one or more variants ..., or capacity of one variant": API reference.
     if sum("DesiredInstanceCount" in change for change in changes) > 1:
         raise invalid("The capacity of only one variant can be updated at a time.")
-    least = 0 if is_async(endpoint.serving) else 1
-    asked = tuple(
-        _reshaped(variant, wanted.get(variant.name, {}), least) for variant in endpoint.serving.variants
-    )
-    moved = replace(
-        endpoint,
-        status=EndpointStatus.UPDATING,
-        asked=asked,
-        modified=_later(endpoint, now),
-        failure_reason="",
-    )
+    least = 0 if is_async(present) else 1
+    asked = tuple(_reshaped(variant, wanted.get(variant.name, {}), least) for variant in present.variants)
+    moved = replace(_updating(endpoint, now), asked=asked)
     return _answered(world.with_endpoint(moved), endpoint.name)
 
 
@@ -241,17 +223,21 @@ def _check_settled(world: World, endpoint: Endpoint) -> None:
         raise invalid(f'Cannot update in-progress endpoint "{_arn(world, endpoint.name)}".')
 
 
-def _changeable(world: World, name: str) -> Endpoint:
+def _changeable(world: World, name: str) -> tuple[Endpoint, Deployment]:
+    """Return an endpoint that can be updated, and what it serves."""
     endpoint = get(world, name)
     _check_settled(world, endpoint)
-    return endpoint
+    if endpoint.serving is None:
+        raise invalid(
+            f'Cannot update endpoint "{_arn(world, name)}" in status {endpoint.status}. '
+            "DeleteEndpoint is the only operation that can be performed on it."
+        )
+    return endpoint, endpoint.serving
 
 
-def _failed_before(world: World, endpoint: Endpoint) -> Exception:
-    return invalid(
-        f'Cannot update endpoint "{_arn(world, endpoint.name)}" in status {endpoint.status}. '
-        "DeleteEndpoint is the only operation that can be performed on it."
-    )
+def _updating(endpoint: Endpoint, now: float) -> Endpoint:
+    modified = _later(endpoint, now)
+    return replace(endpoint, status=EndpointStatus.UPDATING, modified=modified, failure_reason="")
 
 
 def _back(endpoint: Endpoint) -> EndpointStatus:

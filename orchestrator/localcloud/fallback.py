@@ -28,8 +28,8 @@ from moto.settings import DISABLE_GLOBAL_CORS
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from orchestrator.core.scaling import Dimension
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.scaling import PROVISIONED_CONCURRENCY
 from orchestrator.localcloud.wire import Caller, error_answer, operation_of
 from orchestrator.localcloud.world import Scope as Place
 
@@ -98,7 +98,7 @@ def _match_dimensions_exactly() -> None:
 def _know_provisioned_concurrency() -> None:
     """Let serverless variants be scaled: moto knows all of SageMaker's scalable dimensions but theirs."""
     known = {each.name: each.value for each in models.ScalableDimensionValueSet}
-    known["SAGEMAKER_VARIANT_DESIRED_PROVISIONED_CONCURRENCY"] = PROVISIONED_CONCURRENCY
+    known["SAGEMAKER_VARIANT_DESIRED_PROVISIONED_CONCURRENCY"] = Dimension.PROVISIONED_CONCURRENCY.value
     models.ScalableDimensionValueSet = Enum("ScalableDimensionValueSet", known)  # type: ignore[misc]  # that is what we are here for
 
 

@@ -89,13 +89,14 @@ class LocalCloud:
             raise RuntimeError(f"the local cloud speaks HTTP only, not {connection['type']}")
         request = Request(connection, receive)
         who = caller(request)
+        response: Response | None = None
         try:
             _check_origin(request)
             check_throwaway(who)
             if connection["path"].startswith(_OWN_PATHS):
-                response: Response | None = await self._own(request)
+                response = await self._own(request)
             else:
-                response = await self._aws(who, request, send)
+                await self._aws(who, request, send)
         except ApiError as error:
             response = error_answer(error, request, who.service)
         if response is not None:
@@ -116,8 +117,12 @@ class LocalCloud:
             case method, path:
                 raise ApiError("NotFound", f"there is no {method} {path}", status=404)
 
-    async def _aws(self, who: Caller, request: Request, send: Send) -> Response | None:
-        """Answer a call of AWS, or let moto answer it; with what is to go wrong with it."""
+    async def _aws(self, who: Caller, request: Request, send: Send) -> None:
+        """Answer a call of AWS, or let moto answer it; with what is to go wrong with it.
+
+        Raises:
+            ApiError: If it is to be throttled.
+        """
         operation = operation_of(request)
         kind = None if OWN in request.headers else self._faults.of_call(operation)
         if kind is faults.Kind.THROTTLE:
@@ -127,13 +132,11 @@ class LocalCloud:
             raise _throttled(who.service)
         if kind is faults.Kind.RESET:
             await _hang_up(send)
-            return None
-        if kind is faults.Kind.LOSE_ANSWER:
+        elif kind is faults.Kind.LOSE_ANSWER:
             await self._answer(who, request, _unheard)
             await _hang_up(send)
-            return None
-        await self._answer(who, request, send)
-        return None
+        else:
+            await self._answer(who, request, send)
 
     async def _answer(self, who: Caller, request: Request, send: Send) -> None:
         connection, receive = request.scope, request.receive

@@ -6,8 +6,6 @@ an alarm can watch the new fleet alone: ``Invocations``, ``Invocation4XXErrors``
 ``ModelLatency`` in microseconds: SageMaker developer guide, monitoring-cloudwatch.
 """
 
-import asyncio
-import contextlib
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,11 +14,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from orchestrator.localcloud.batches import Batches
 from orchestrator.localcloud.clients import Clients
 from orchestrator.localcloud.fleet import Place
 
 _NAMESPACE = "AWS/SageMaker"
-_BATCH_SECONDS = 1.0
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 # PutMetricData takes so many different values of one metric at once.
 _MAX_VALUES = 150
@@ -50,28 +48,15 @@ class Metrics:
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
-        self._waiting: list[Invocation] = []
-        self._timer: asyncio.Task[None] | None = None
-        self._closing = asyncio.Event()
+        self._batches = Batches(self._send)
 
     def record(self, invocation: Invocation) -> None:
         """Count one invocation, to be sent within a moment."""
-        self._waiting.append(invocation)
-        if self._timer is None or self._timer.done():
-            self._timer = asyncio.create_task(self._send_soon())
+        self._batches.add(invocation)
 
     async def close(self) -> None:
         """Send what waits, at once."""
-        self._closing.set()
-        if self._timer is not None:
-            await self._timer
-
-    async def _send_soon(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), _BATCH_SECONDS)
-        while self._waiting:
-            waiting, self._waiting = self._waiting, []
-            await asyncio.to_thread(self._send, waiting)
+        await self._batches.close()
 
     def _send(self, invocations: Sequence[Invocation]) -> None:
         groups: dict[tuple[Place, str, str], list[Invocation]] = {}

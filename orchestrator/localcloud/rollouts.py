@@ -8,7 +8,7 @@ was asked for, and the number of instances that is shown is rounded up.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.localcloud.apierrors import invalid
 from orchestrator.localcloud.world import Content, Stage, Variant
@@ -38,7 +38,7 @@ def check_policy(policy: Content) -> None:
     """Check a ``DeploymentConfig`` by itself.
 
     Raises:
-        ApiError: If it names two policies, a size that is not its type's, or waits past its own time-out.
+        ApiError: If it names two policies, or a size that is not its type's.
     """
     blue_green, rolling = policy.get("BlueGreenUpdatePolicy"), policy.get("RollingUpdatePolicy")
     if blue_green and rolling:
@@ -65,11 +65,11 @@ def check_fit(policy: Content, variants: Sequence[Variant]) -> None:
     if found := _size(policy):
         for variant in variants:
             _check_size(*found, variant)
-    limit = (rolling or policy.get("BlueGreenUpdatePolicy", {})).get("MaximumExecutionTimeoutInSeconds")
+    limit = timeout_seconds(policy)
     waits = sum(phase.seconds for phase in timeline(policy, variants))
-    if limit is not None and waits >= limit:
+    if waits >= limit:
         raise invalid(
-            f"MaximumExecutionTimeoutInSeconds ({limit}) must be greater than the sum of the wait times "
+            f"MaximumExecutionTimeoutInSeconds ({limit:g}) must be greater than the sum of the wait times "
             f"({waits:g})."
         )
 
@@ -171,17 +171,7 @@ def _steps(routing: Content, variants: Sequence[Variant]) -> Iterator[tuple[str,
 def _moved(
     variants: Sequence[Variant], portions: Mapping[str, float], what: str, wait: float
 ) -> Iterator[Phase]:
-    yield Phase(
-        {
-            variant.name: Stage(
-                "ActivatingTraffic",
-                _on("Activating traffic on", what, _instances(portions[variant.name], variant.count)),
-                variant.count,
-                portions[variant.name],
-            )
-            for variant in variants
-        }
-    )
+    yield Phase(_stages(variants, portions, "ActivatingTraffic", f"Activating traffic on {what}"))
     if wait:
         yield _baking(variants, portions, what, ("WaitIntervalInSeconds", wait))
 
@@ -190,17 +180,23 @@ def _baking(
     variants: Sequence[Variant], portions: Mapping[str, float], what: str, wait: tuple[str, float]
 ) -> Phase:
     member, seconds = wait
-    begin = f"Baking for {seconds:g} seconds ({member}) with traffic enabled on"
-    stages = {
+    words = f"Baking for {seconds:g} seconds ({member}) with traffic enabled on {what}"
+    return Phase(_stages(variants, portions, "Baking", words), float(seconds))
+
+
+def _stages(
+    variants: Sequence[Variant], portions: Mapping[str, float], status: str, words: str
+) -> Mapping[str, Stage]:
+    """Return the stage of variants all of whose new instances are there, with traffic on some of them."""
+    return {
         variant.name: Stage(
-            "Baking",
-            _on(begin, what, _instances(portions[variant.name], variant.count)),
+            status,
+            _on(words, _instances(portions[variant.name], variant.count)),
             variant.count,
             portions[variant.name],
         )
         for variant in variants
     }
-    return Phase(stages, float(seconds))
 
 
 def _rolling(rolling: Content, variant: Variant) -> Iterator[Phase]:
@@ -212,13 +208,9 @@ def _rolling(rolling: Content, variant: Variant) -> Iterator[Phase]:
         there += size
         portions = {variant.name: there / variant.count}
         for phase in _moved([variant], portions, "batch" if there < variant.count else "full", wait):
-            stages = {name: _with_count(stage, there) for name, stage in phase.stages.items()}
+            stages = {name: replace(stage, count=there) for name, stage in phase.stages.items()}
             yield Phase(stages, phase.seconds)
         yield Phase({variant.name: Stage("Deleting", _said("Deleting", size), there, portions[variant.name])})
-
-
-def _with_count(stage: Stage, count: int) -> Stage:
-    return Stage(stage.status, stage.message, count, stage.portion)
 
 
 def _launching(count: int) -> Stage:
@@ -234,5 +226,5 @@ def _said(doing: str, count: int) -> str:
     return f"{doing} {count} instance(s)." if count else ""
 
 
-def _on(doing: str, what: str, count: int) -> str:
-    return f"{doing} {what} capacity of {count} instance(s)." if count else ""
+def _on(doing: str, count: int) -> str:
+    return f"{doing} capacity of {count} instance(s)." if count else ""

@@ -43,21 +43,6 @@ Asked = Answer | TimeoutError | BrokenAnswerError
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """One request that a fleet had, for the metrics.
-
-    Attributes:
-        status: The container's own HTTP status; 0 if there was no whole answer.
-        latency_us: How long the container took, in microseconds.
-    """
-
-    place: Place
-    share: Share
-    status: int
-    latency_us: int
-
-
-@dataclass(frozen=True, slots=True)
 class Exchange:
     """A request that was answered, for what captures data.
 
@@ -110,11 +95,7 @@ class Runtime:
         body = await read_body(request)
         # From here to the fleet nothing may wait: a fleet ends once it has nothing to answer, and does not
         # know of a request that is still on its way.
-        traffic = self.traffic(place)
-        share = choose(traffic, place, request.headers.get(f"{PREFIX}target-variant"))
-        if is_async(share.deployment):
-            raise refused(f"Endpoint {place.endpoint} takes asynchronous invocations only.")
-        check_room(share, len(body))
+        traffic, share = self.admit(place, request, len(body))
         headers, at = passed_on(request), time.time()
         self.copy(place, traffic, share, headers, body)
         answer = await self.ask(place, share, headers, body, self._timeout_seconds)
@@ -135,6 +116,19 @@ class Runtime:
             raise refused(f"Endpoint {place.endpoint} of account {place.scope.account} not found.")
         return traffic
 
+    def admit(self, place: Place, request: Request, size_bytes: int) -> tuple[Traffic, Share]:
+        """Return who answers requests for an endpoint, and which of them this one.
+
+        Raises:
+            ApiError: If nobody does, or nobody takes this one.
+        """
+        traffic = self.traffic(place)
+        share = choose(traffic, place, request.headers.get(f"{PREFIX}target-variant"))
+        if is_async(share.deployment):
+            raise refused(f"Endpoint {place.endpoint} takes asynchronous invocations only.")
+        _check_room(share, size_bytes)
+        return traffic, share
+
     async def ask(
         self, place: Place, share: Share, headers: Headers, body: bytes, timeout_seconds: float
     ) -> Asked:
@@ -145,15 +139,21 @@ class Runtime:
                 answer: Asked = await share.fleet.ask(headers, body)
         except (TimeoutError, BrokenAnswerError) as error:
             answer = error
-        latency_us = round((time.monotonic() - began) * 1_000_000)
-        status = answer.status if isinstance(answer, Answer) else 0
-        self.count(Answered(place, share, status, latency_us))
+        self.count(place, share, answer.status if isinstance(answer, Answer) else 0, began)
         return answer
 
-    def count(self, one: Answered) -> None:
-        """Count one request for the metrics."""
-        names = one.share.variant.name, one.share.deployment.config
-        self._record(Invocation(one.place, *names, one.status, one.latency_us, time.time()))
+    def count(self, place: Place, share: Share, status: int, began: float) -> None:
+        """Count one request for the metrics, now that it is answered.
+
+        Args:
+            place: The endpoint.
+            share: Whose fleet had it.
+            status: The container's own HTTP status; 0 if there was no whole answer.
+            began: When the fleet got it, by `time.monotonic`.
+        """
+        latency_us = round((time.monotonic() - began) * 1_000_000)
+        names = share.variant.name, share.deployment.config
+        self._record(Invocation(place, *names, status, latency_us, time.time()))
 
     async def close(self) -> None:
         """Give up the copies that shadows have not answered."""
@@ -183,7 +183,7 @@ def choose(traffic: Traffic, place: Place, target: str | None) -> Share:
     return share
 
 
-def check_room(share: Share, size_bytes: int) -> None:
+def _check_room(share: Share, size_bytes: int) -> None:
     """Check what a serverless variant takes: developer guide, serverless-endpoints-invoke.
 
     Raises:

@@ -10,15 +10,13 @@ import asyncio
 import re
 from typing import Any
 
+from orchestrator.core.scaling import Dimension
 from orchestrator.localcloud.apierrors import ApiError, invalid
 from orchestrator.localcloud.clients import Clients
 from orchestrator.localcloud.world import Content, Scope, World
 
 TARGET = "AnyScaleFrontendService."
 """What ``X-Amz-Target`` begins with in calls of Application Auto Scaling."""
-
-PROVISIONED_CONCURRENCY = "sagemaker:variant:DesiredProvisionedConcurrency"
-"""What of a serverless variant can be scaled; of any other it is the number of instances."""
 
 _RESOURCE = re.compile(r"endpoint/(?P<endpoint>[^/]+)/variant/(?P<variant>[^/]+)")
 _SERVICE = "application-autoscaling"
@@ -80,9 +78,9 @@ def _check_resource(world: World, resource: str, dimension: object) -> None:
     found = [variant for variant in everyone if variant.name == named["variant"]]
     if not found:
         raise invalid(f"The resource {resource} does not exist: there is no such endpoint or variant.")
-    if not any(
-        (variant.serverless is not None) == (dimension == PROVISIONED_CONCURRENCY) for variant in found
-    ):
+    # What of a serverless variant can be scaled; of any other it is the number of instances.
+    by_concurrency = dimension == Dimension.PROVISIONED_CONCURRENCY
+    if all((variant.serverless is not None) != by_concurrency for variant in found):
         raise invalid(f"The scalable dimension {dimension} is not one of the resource {resource}.")
 
 

@@ -18,20 +18,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from orchestrator.localcloud.deployments import is_async
 from orchestrator.localcloud.exchange import BrokenAnswerError, Headers, Streamed, gathered
 from orchestrator.localcloud.fleet import Place
 from orchestrator.localcloud.runtime import (
     CLIENT_ERROR,
     PREFIX,
-    Answered,
     Runtime,
-    check_room,
-    choose,
     failure,
     passed_on,
     read_body,
-    refused,
     returned,
 )
 from orchestrator.localcloud.traffic import Share
@@ -81,11 +76,7 @@ class StreamRuntime:
         """
         body = await read_body(request)
         # As in `Runtime.invoke`: from here to the fleet nothing may wait.
-        traffic = self._runtime.traffic(place)
-        share = choose(traffic, place, request.headers.get(f"{PREFIX}target-variant"))
-        if is_async(share.deployment):
-            raise refused(f"Endpoint {place.endpoint} takes asynchronous invocations only.")
-        check_room(share, len(body))
+        traffic, share = self._runtime.admit(place, request, len(body))
         headers = _accepting(passed_on(request))
         self._runtime.copy(place, traffic, share, headers, body)
         now = asyncio.get_running_loop().time()
@@ -130,8 +121,7 @@ class StreamRuntime:
             self._count(asked, status)
 
     def _count(self, asked: _Asked, status: int) -> None:
-        latency_us = round((time.monotonic() - asked.began) * 1_000_000)
-        self._runtime.count(Answered(asked.place, asked.share, status, latency_us))
+        self._runtime.count(asked.place, asked.share, status, asked.began)
 
 
 class _EventStream(StreamingResponse):

@@ -82,14 +82,17 @@ def mixed(old: Traffic, new: Traffic, portions: Mapping[str, float]) -> Traffic:
     return Traffic(tuple(share for share in (*kept, *given) if share.portion > 0), old.shadows)
 
 
-def _totals(shares: Sequence[Share]) -> Mapping[str, float]:
-    """Return the sum of the weights of each deployment's variants: between two they mean nothing."""
-    found: dict[str, dict[str, float]] = {}
+def _totals(shares: Sequence[Share]) -> Mapping[int, float]:
+    """Return the sum of the weights of each deployment's variants: between two they mean nothing.
+
+    By the deployment's identity: an endpoint may be updated to the endpoint config it is on.
+    """
+    found: dict[int, dict[str, float]] = {}
     for share in shares:
-        found.setdefault(share.deployment.config, {})[share.variant.name] = share.variant.weight
-    return {config: sum(weights.values()) for config, weights in found.items()}
+        found.setdefault(id(share.deployment), {})[share.variant.name] = share.variant.weight
+    return {deployment: sum(weights.values()) for deployment, weights in found.items()}
 
 
-def _part(share: Share, totals: Mapping[str, float]) -> float:
-    total = totals[share.deployment.config]
+def _part(share: Share, totals: Mapping[int, float]) -> float:
+    total = totals[id(share.deployment)]
     return share.variant.weight / total if total else 0.0

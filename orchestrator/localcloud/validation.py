@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from botocore.loaders import Loader
-from botocore.model import ServiceModel
 
 from orchestrator.core.shapes import Entry, Item, Member, Path, Problem, Rule, problems
 from orchestrator.localcloud.apierrors import ApiError, invalid
@@ -19,12 +18,6 @@ from orchestrator.localcloud.apierrors import ApiError, invalid
 def _model() -> Mapping[str, Any]:
     loaded: Mapping[str, Any] = Loader().load_service_model("sagemaker", "service-2")
     return loaded
-
-
-@functools.cache
-def sagemaker() -> ServiceModel:
-    """Return botocore's model of SageMaker's control plane."""
-    return ServiceModel(_model(), "sagemaker")
 
 
 def check(operation: str, request: object) -> Mapping[str, object]:

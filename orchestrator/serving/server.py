@@ -39,6 +39,7 @@ DRAIN_SECONDS = 25
 # Longer than clients keep an idle connection, so that they close it and no request meets a closing one.
 _KEEP_ALIVE_SECONDS = 75
 _STDIN = 0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _READ_BYTES = 65536
 
 
@@ -113,6 +114,9 @@ def run(options: Options, on_ready: Callable[[Ready], None]) -> bool:
             raise ArtifactError(
                 f"there is no model folder '{served.folder}'", hint="name the folder of an extracted archive"
             )
+        for number in _SIGNALS:
+            # uvloop leaves handlers behind that do nothing, also for Ctrl-C.
+            built.callback(signal.signal, number, signal.getsignal(number))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_Serving(options, listener, on_ready).serve(served))
 
@@ -273,7 +277,7 @@ def config(app: App, http: type[asyncio.Protocol], *, drain_seconds: int = DRAIN
 
 def _on_signals(react: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         loop.add_signal_handler(number, react)
 
 

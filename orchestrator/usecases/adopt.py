@@ -77,7 +77,7 @@ def _check(seen: Endpoint, *, again: bool) -> None:
             details=[state],
             hint=f"orchestrator status {seen.name}\norchestrator resume          if this was cut short",
         )
-    if not seen.status.settled or seen.pending is not None:
+    if not seen.settled:
         raise ConflictError(
             f"endpoint '{seen.name}' is {seen.status}, moving to '{seen.target}'",
             details=[("state", "somebody else's change is under way; nothing has changed")],
@@ -101,7 +101,7 @@ def _take_stock(seen: Endpoint, edge: Edge) -> tuple[Revision, State]:
             raise _unsupported(seen, f"variant '{variant.name}' names no model")
     models = {name: _model(seen, name, edge) for name in sorted(config.models)}
     observed = edge.autoscaling.observe(seen.name, [variant.name for variant in config.variants])
-    scalings = tuple(sorted(observed, key=lambda scaling: (scaling.variant, scaling.dimension)))
+    scalings = tuple(sorted(observed, key=lambda scaling: scaling.key))
     revision = Revision(seen.name, "", models[config.variants[0].model], config, scalings=scalings)
     return revision, State(frozenset(models.values()), frozenset({config}), seen, observed)
 

@@ -53,14 +53,12 @@ def _carry_out(task: Task, recorder: Recorder) -> Applied:
 def _give_back(error: OrchestratorError, task: Task, recorder: Recorder) -> None:
     """Make autoscaling what it was, where the endpoint is in service again, or still."""
     held = {
-        (step.scaling.variant, step.scaling.dimension)
-        if isinstance(step, SuspendScaling)
-        else (step.variant, step.dimension)
+        step.scaling.key if isinstance(step, SuspendScaling) else (step.variant, step.dimension)
         for step in task.change.plan
         if isinstance(step, (SuspendScaling, RemoveScaling))
     }
-    seen = [s for s in task.change.observed.scalings if (s.variant, s.dimension) in held]
-    back = {(s.variant, s.dimension): s for s in (*seen, *task.change.owed)}
+    seen = [s for s in task.change.observed.scalings if s.key in held]
+    back = {s.key: s for s in (*seen, *task.change.owed)}
     try:
         if not back or not _serves(task):
             return

@@ -7,7 +7,6 @@ from orchestrator.core import traffic
 from orchestrator.core.errors import CloudError, StillMovingError
 from orchestrator.core.outcome import Arrived, Expectation, Moving, Sighting, Verdict, judge
 from orchestrator.core.ports import Progress
-from orchestrator.core.resources import EndpointConfig
 from orchestrator.core.rollout import AT_ONCE, Rollout
 from orchestrator.core.target import JudgeSpec
 from orchestrator.usecases.asking import Questions, ask
@@ -23,13 +22,13 @@ class Journey:
     """A change under way, and what there is to do until it has arrived.
 
     Attributes:
-        config: What the endpoint moves to.
+        instances: Of the largest fleet, old or new: what a rollout in steps of instances goes through.
         questions: What the endpoint has to answer in the end; ``None`` asks nothing.
         judge: How to compare the fleets on the way; ``None`` does not.
     """
 
     expectation: Expectation
-    config: EndpointConfig
+    instances: int = 0
     questions: Questions | None = None
     rollout: Rollout = AT_ONCE
     judge: JudgeSpec | None = None
@@ -37,7 +36,7 @@ class Journey:
     @property
     def bakes_seconds(self) -> int:
         """How long the rollout takes by its own design."""
-        return self.rollout.waits_seconds(max((v.instance_count for v in self.config.variants), default=0))
+        return self.rollout.waits_seconds(self.instances)
 
 
 @dataclass(frozen=True, slots=True)

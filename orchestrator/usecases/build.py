@@ -106,6 +106,19 @@ def try_out(made: Build, packaging: Packaging, cases: Sequence[Case], atol: floa
     return answers
 
 
+@contextlib.contextmanager
+def built(spec: Spec, packaging: Packaging, cases: Sequence[Case], transfer: Transfer) -> Iterator[Build]:
+    """Build the project and try it; nothing outside this machine is asked.
+
+    Raises:
+        ArtifactError: If the project makes no archive whose model loads.
+        RefusedError: If it fails a golden case, or what `build` refuses.
+    """
+    with build(spec, packaging, transfer) as made:
+        try_out(made, packaging, cases, spec.golden.atol)
+        yield made
+
+
 def judged(spec: Spec, weights: Weights, packaging: Packaging) -> policy.Judgement:
     """Return what the policy says of the spec's target, for an archive that was built for another endpoint.
 

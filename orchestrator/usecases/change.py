@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from orchestrator.core.alarms import Alarm, generate
 from orchestrator.core.golden import Case
 from orchestrator.core.resources import Endpoint, State
 from orchestrator.core.revision import Revision
@@ -28,6 +29,11 @@ class Terms:
     judge: JudgeSpec | None = None
     accepted: tuple[str, ...] = ()
     wait: bool = True
+
+    def made_for(self, revision: Revision) -> tuple[Alarm, ...]:
+        """Return the alarms that are generated for ``revision``."""
+        judged = self.judge is not None
+        return generate(revision.config, revision.endpoint, self.alarms, judge=judged)
 
 
 AS_USUAL = Terms()

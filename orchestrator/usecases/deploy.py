@@ -1,5 +1,7 @@
 """Carry out a prepared change, and go back by ourselves if the new revision answers wrongly."""
 
+from collections.abc import Sequence
+
 from orchestrator.core import journal
 from orchestrator.core.errors import (
     CloudError,
@@ -9,9 +11,10 @@ from orchestrator.core.errors import (
     RefusedError,
     RolledBackError,
 )
-from orchestrator.core.golden import to_bytes
+from orchestrator.core.golden import Case, to_bytes
 from orchestrator.core.packaging import Archives
 from orchestrator.core.ports import Progress, Transfer
+from orchestrator.core.revision import Revision
 from orchestrator.core.spec import Spec
 from orchestrator.usecases.apply import apply
 from orchestrator.usecases.change import Applied
@@ -25,10 +28,14 @@ from orchestrator.usecases.rollback import prepare_rollback
 
 def send(release: Release, spec: Spec, archives: Archives, edge: Edge, transfer: Transfer) -> Published:
     """Send the release's artifact and its golden cases to S3, unless they are there."""
-    revision, cases = release.revision, release.prepared.change.cases
-    if revision.golden is not None:
-        edge.store.put_once(revision.golden.key, to_bytes(cases))
+    send_cases(release.revision, release.prepared.change.cases, edge)
     return publish(spec, release.build, archives, edge.store, transfer)
+
+
+def send_cases(revision: Revision, cases: Sequence[Case], edge: Edge) -> None:
+    """Send the golden cases of a revision to S3, if it has any, unless they are there."""
+    if revision.golden is not None:
+        edge.store.put_once(revision.golden.key, to_bytes(tuple(cases)))
 
 
 def deploy(prepared: Prepared, edge: Edge, progress: Progress) -> Applied:

@@ -133,7 +133,7 @@ def _endpoint(case: _Case) -> Iterator[Drifted]:
     for path, before, after in pairs:
         if before != after and not (path == "config" and moving_as_meant):
             yield Drifted(subject, Difference(path, before, after))
-    if endpoint.config == revision.name and endpoint.pending is None and endpoint.status.settled:
+    if endpoint.config == revision.name and endpoint.settled:
         yield from _all(subject, _fleets(case))
 
 
@@ -230,9 +230,9 @@ def _all(subject: str, differences: Iterable[Difference]) -> Iterator[Drifted]:
 
 
 def _unmanaged(case: _Case, edge: Edge) -> Iterator[str]:
-    ours = {(scaling.variant, scaling.dimension) for scaling in case.revision.scalings}
+    ours = {scaling.key for scaling in case.revision.scalings}
     for scaling in sorted(case.observed, key=lambda scaling: scaling.variant):
-        if (scaling.variant, scaling.dimension) not in ours:
+        if scaling.key not in ours:
             yield f"variant '{scaling.variant}' is scaled by somebody else: its count is not compared"
     if artifact.is_there(case.revision, edge.store) is None:
         yield f"artifact '{case.revision.model.artifact}' lies in another bucket: it was not looked for"

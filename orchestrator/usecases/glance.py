@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from orchestrator.core import planner
 from orchestrator.core.planner import Desired
-from orchestrator.core.resources import Endpoint, State
+from orchestrator.core.resources import State
 from orchestrator.usecases.edge import Edge
 
 
@@ -19,20 +19,16 @@ def glance(desired: Desired, edge: Edge) -> State | None:
     if head is None or head.revision != desired.config.name:
         return None
     found = edge.cloud.endpoint(desired.endpoint, tags=False)
-    if found is None or not _is_settled(found) or not _exists(desired, edge):
+    if found is None or not found.settled or not _exists(desired, edge):
         return None
     endpoint = replace(found, owned=True)
     scalings = edge.autoscaling.observe(desired.endpoint, [v.name for v in desired.config.variants])
-    known = {(scaling.variant, scaling.dimension) for scaling in desired.scalings}
-    if any((scaling.variant, scaling.dimension) not in known for scaling in scalings):
+    known = {scaling.key for scaling in desired.scalings}
+    if any(scaling.key not in known for scaling in scalings):
         return None  # ours of earlier or somebody else's: the whole journal tells
     alarms = frozenset(alarm.name for alarm in desired.alarms)
     seen = State(desired.models, frozenset({desired.config}), endpoint, scalings, alarms)
     return None if planner.plan(desired, seen) else seen
-
-
-def _is_settled(endpoint: Endpoint) -> bool:
-    return endpoint.status.settled and endpoint.pending is None
 
 
 def _exists(desired: Desired, edge: Edge) -> bool:

@@ -4,7 +4,7 @@ SageMaker deletes an endpoint config or a model that an endpoint serves without 
 then be neither scaled nor updated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from orchestrator.core.notes import Note
 from orchestrator.core.steps import DeleteEndpointConfig, DeleteModel, Plan
@@ -19,9 +19,17 @@ def foreign_uses(endpoint: str, edge: Edge) -> dict[str, str]:
 
     One or two calls for every endpoint of the account, ours or not.
     """
+    return _uses(_others(endpoint, edge), edge)
+
+
+def _others(endpoint: str, edge: Edge) -> tuple[str, ...]:
+    return tuple(name for name in edge.inventory.endpoint_names("") if name != endpoint)
+
+
+def _uses(others: Sequence[str], edge: Edge) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name in edge.inventory.endpoint_names(""):
-        other = None if name == endpoint else edge.cloud.endpoint(name, tags=False)
+    for name in others:
+        other = edge.cloud.endpoint(name, tags=False)
         for config in () if other is None else dict.fromkeys((other.config, other.target)):
             if config not in found:
                 found[config] = f"endpoint '{name}' serves it"
@@ -39,12 +47,14 @@ def tidied(plan: Plan, endpoint: str, edge: Edge) -> tuple[Plan, tuple[Note, ...
     """
     if not any(isinstance(step, (DeleteEndpointConfig, DeleteModel)) for step in plan):
         return plan, ()
-    others = len(set(edge.inventory.endpoint_names("")) - {endpoint})
-    if others > MANY:
+    others = _others(endpoint, edge)
+    if len(others) > MANY:
         rest: Plan = tuple(step for step in plan if not isinstance(step, (DeleteEndpointConfig, DeleteModel)))
-        says = f"what is no longer needed stays: {others} other endpoints may need it, and only sweep asks"
+        says = (
+            f"what is no longer needed stays: {len(others)} other endpoints may need it, and only sweep asks"
+        )
         return rest, (Note("kept", says),)
-    needed = foreign_uses(endpoint, edge) if others else {}
+    needed = _uses(others, edge)
     rest = spared(plan, needed)
     gone = (step.name for step in plan if isinstance(step, (DeleteEndpointConfig, DeleteModel)))
     return rest, tuple(Note("kept", f"'{name}' stays: {needed[name]}") for name in gone if name in needed)

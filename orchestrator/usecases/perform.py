@@ -174,11 +174,18 @@ def _journey(expectation: Expectation, task: Task) -> Journey:
     atol = revision.golden.atol if revision.golden else 0.0
     return Journey(
         expectation=expectation,
-        config=revision.config,
+        instances=_largest(revision, task.change.before),
         questions=Questions.of(task.change.cases, atol, revision.config, revision.model.name),
         rollout=terms.rollout,
         judge=terms.judge,
     )
+
+
+def _largest(revision: Revision, before: Endpoint | None) -> int:
+    """Return how many instances the largest fleet has: an autoscaler may have made one of them larger."""
+    present = () if before is None else before.variants
+    counts = (*(v.instance_count for v in revision.config.variants), *(v.desired_count for v in present))
+    return max(counts, default=0)
 
 
 def _was_internal(arrival: Arrival) -> bool:
@@ -199,7 +206,7 @@ def _resize(step: SetCapacities, task: Task) -> None:
         capacities=step.capacities,
     )
     task.edge.cloud.set_capacities(step.endpoint, step.capacities)
-    journey = Journey(expectation, revision.config)
+    journey = Journey(expectation)
     arrival = _follow(journey, task)
     if not isinstance(arrival.verdict, Arrived):
         raise _error(journey, arrival, task)

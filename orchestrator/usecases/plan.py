@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.core import alarms, journal, names, planner
+from orchestrator.core import journal, names, planner
 from orchestrator.core.difference import Difference, planned
 from orchestrator.core.errors import SpecError
 from orchestrator.core.golden import Case, to_bytes
@@ -107,7 +107,7 @@ class Wish:
 
     Attributes:
         verb: For the journal.
-        keep_revisions: How many revisions stay as ways back from this one.
+        keep_revisions: How many revisions stay as ways back from this one; a rollback keeps all in any case.
         commit: The project's, for the journal.
         number: Of the open attempt in the journal that this goes on with.
         region: Where, if somebody knows: some rules are about it.
@@ -170,7 +170,8 @@ def _prepare(wish: Wish, edge: Edge) -> Prepared:
 
 
 def _question(wish: Wish, observed: State) -> Question:
-    return Question(wish.revision, wish.terms, wish.cases, _generated(wish), observed, wish.region)
+    generated = wish.terms.made_for(wish.revision)
+    return Question(wish.revision, wish.terms, wish.cases, generated, observed, wish.region)
 
 
 def _refuse(findings: Sequence[Finding], wish: Wish) -> None:
@@ -182,7 +183,7 @@ def _refuse(findings: Sequence[Finding], wish: Wish) -> None:
 
 def _desired(wish: Wish, keep: frozenset[str], former: tuple[Scaling, ...]) -> Desired:
     revision, terms = wish.revision, wish.terms
-    generated = _generated(wish)
+    generated = terms.made_for(revision)
     watching = (*terms.rollout.alarms, *(alarm.name for alarm in generated))
     return Desired(
         endpoint=revision.endpoint,
@@ -195,12 +196,6 @@ def _desired(wish: Wish, keep: frozenset[str], former: tuple[Scaling, ...]) -> D
         alarms=generated,
         former=former,
     )
-
-
-def _generated(wish: Wish) -> tuple[alarms.Alarm, ...]:
-    terms = wish.terms
-    config = wish.revision.config
-    return alarms.generate(config, wish.revision.endpoint, terms.alarms, judge=terms.judge is not None)
 
 
 def _change(wish: Wish, steps: Plan, observed: State) -> Change:
@@ -233,8 +228,8 @@ def _owed(history: Sequence[journal.Deployment], observed: State) -> tuple[Scali
     deployed = journal.revisions(history)[:1]
     if journal.open_attempt(history) is None or not deployed:
         return ()
-    running = {(s.variant, s.dimension) for s in observed.scalings if not s.scale_in_suspended}
-    return tuple(s for s in deployed[0].scalings if (s.variant, s.dimension) not in running)
+    running = {s.key for s in observed.scalings if not s.scale_in_suspended}
+    return tuple(s for s in deployed[0].scalings if s.key not in running)
 
 
 def keep_of(

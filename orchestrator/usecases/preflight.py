@@ -1,7 +1,8 @@
 """Hold a deployment against every rule that is known, before anything is changed."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from orchestrator.core.alarms import Alarm
@@ -15,6 +16,7 @@ from orchestrator.core.rules import rulebook
 from orchestrator.core.shapes import Violation
 from orchestrator.usecases.change import Terms
 from orchestrator.usecases.edge import Edge
+from orchestrator.usecases.judging import has_traffic
 
 _Answer = TypeVar("_Answer")
 _Other = TypeVar("_Other")
@@ -46,23 +48,28 @@ def inquire(question: Question, edge: Edge) -> Proposal:
     """
     plain = propose(question)
     named = question.terms.rollout.alarms
-    quotas = ((kind, _quota(kind, edge)) for kind in sorted(quota_needed(plain)))
+    ask = edge.account.instance_quota
+    quotas = (
+        (kind, _unless_denied(functools.partial(ask, kind), None)) for kind in sorted(quota_needed(plain))
+    )
     is_new = question.observed.endpoint is None
     wanted = plain.revision.endpoint
-    return Proposal(
-        revision=plain.revision,
-        rollout=plain.rollout,
-        scalings=plain.scalings,
-        observed=plain.observed,
+    return replace(
+        plain,
         alarms=_unless_denied(lambda: edge.alarms.find(named), None) if named else (),
-        generated=plain.generated,
-        judge=plain.judge,
         names=_unless_denied(lambda: edge.inventory.endpoint_names(wanted), ()) if is_new else (),
         quotas=tuple((kind, quota) for kind, quota in quotas if quota is not None),
-        region=plain.region,
         bucket_region=_unless_denied(edge.store.region, ""),
-        largest_request=plain.largest_request,
+        has_traffic=_traffic(plain, edge),
     )
+
+
+def _traffic(proposal: Proposal, edge: Edge) -> bool | None:
+    """Return whether the endpoint is invoked at all, where alarms are to judge by that."""
+    endpoint = proposal.observed.endpoint
+    if endpoint is None or not proposal.moves or not proposal.alarm_names:
+        return None
+    return _unless_denied(lambda: has_traffic(endpoint, edge), None)
 
 
 def _unless_denied(ask: Callable[[], _Answer], otherwise: _Other) -> _Answer | _Other:
@@ -120,10 +127,3 @@ def _as_findings(violations: Iterable[Violation], told: set[str]) -> Iterator[Fi
         if violation.key not in told:
             said = f"{violation.value} is not allowed: {violation.rule}"
             yield Finding("api", Severity.REFUSE, violation.key, said, violation.source)
-
-
-def _quota(instance_type: str, edge: Edge) -> int | None:
-    try:
-        return edge.account.instance_quota(instance_type)
-    except DeniedError:
-        return None

@@ -10,7 +10,7 @@ from orchestrator.core.ports import Transfer
 from orchestrator.core.prices import Prices
 from orchestrator.core.revision import Revision
 from orchestrator.core.spec import Spec
-from orchestrator.usecases.build import Build, Packaging, build, try_out
+from orchestrator.usecases.build import Build, Packaging, built
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.plan import Prepared, Wish, prepare, revision_of, terms_of
 
@@ -65,8 +65,7 @@ def prepare_release(
         RefusedError: If it fails a golden case, or what `build` or a rule of SageMaker's refuses.
         ConflictError: If the endpoint is not ours, or somebody else's change of it is under way.
     """
-    with build(spec, packaging, transfer) as made:
-        try_out(made, packaging, cases, spec.golden.atol)
+    with built(spec, packaging, cases, transfer) as made:
         yield released(spec, made, cases, edge, intent=intent)
 
 

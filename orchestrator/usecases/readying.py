@@ -1,17 +1,17 @@
 """Get a deployment ready to begin: from the project, a build that several share, or a saved plan."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from orchestrator.core.golden import Case, to_bytes
+from orchestrator.core.golden import Case
 from orchestrator.core.ports import Transfer
 from orchestrator.core.revision import Revision
 from orchestrator.core.savedplan import SavedPlan
 from orchestrator.core.spec import Spec
 from orchestrator.usecases import saving
-from orchestrator.usecases.build import Build, Packaging, build, judged, try_out
-from orchestrator.usecases.deploy import send
+from orchestrator.usecases.build import Build, Packaging, judged
+from orchestrator.usecases.deploy import send, send_cases
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.plan import Prepared, prepare, revision_of
 from orchestrator.usecases.prepare import NO_INTENT, Intent, Release, prepare_release, released, wish_of
@@ -92,19 +92,6 @@ def ready_with(made: Build, shop: Workshop) -> Ready:
 
 
 @contextlib.contextmanager
-def built(spec: Spec, packaging: Packaging, cases: Sequence[Case], transfer: Transfer) -> Iterator[Build]:
-    """Build the project and try it, once for all its endpoints; nothing outside this machine is asked.
-
-    Raises:
-        ArtifactError: If the project makes no archive whose model loads.
-        RefusedError: If it fails a golden case, or what `build` refuses.
-    """
-    with build(spec, packaging, transfer) as made:
-        try_out(made, packaging, cases, spec.golden.atol)
-        yield made
-
-
-@contextlib.contextmanager
 def ready_from(saved: SavedPlan, shop: Workshop, transfer: Transfer) -> Iterator[Ready]:
     """Make a saved plan ready again, exactly as it was, without building what is in the bucket already.
 
@@ -120,14 +107,9 @@ def ready_from(saved: SavedPlan, shop: Workshop, transfer: Transfer) -> Iterator
     revision = revision_of(shop.spec, saved.artifact, shop.cases, shop.edge)
     prepared = prepare(wish_of(revision, shop.spec, shop.cases, shop.intent), shop.edge)
     saving.check(saved, prepared, shop.spec, shop.edge)
-    yield Ready(Planned(prepared, revision), lambda _: _send_cases(revision, shop))
+    yield Ready(Planned(prepared, revision), lambda _: send_cases(revision, shop.cases, shop.edge))
 
 
 def _of(release: Release, shop: Workshop, warnings: tuple[str, ...]) -> Ready:
     planned = Planned(release.prepared, release.revision, warnings)
     return Ready(planned, lambda to: send(release, shop.spec, shop.packaging.archives, shop.edge, to))
-
-
-def _send_cases(revision: Revision, shop: Workshop) -> None:
-    if revision.golden is not None:
-        shop.edge.store.put_once(revision.golden.key, to_bytes(shop.cases))

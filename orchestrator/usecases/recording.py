@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from orchestrator.core import alarms, heads, journal
+from orchestrator.core import heads, journal
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.journal import Entry
 from orchestrator.core.names import is_content_name
@@ -88,7 +88,7 @@ class Recorder:
             "rollout": to_record(terms.rollout),
             "alarm_spec": None if terms.alarms is None else to_record(terms.alarms),
             "judge": None if terms.judge is None else to_record(terms.judge),
-            "alarms": _alarms(change),
+            "alarms": [] if revision is None else [alarm.name for alarm in terms.made_for(revision)],
             "accepted": terms.accepted,
         }
         return self._append(journal.STARTED, facts).number
@@ -133,15 +133,6 @@ class Recorder:
     def _append(self, kind: str, facts: Mapping[str, object]) -> Entry:
         at = datetime.fromtimestamp(self._edge.clock.now(), UTC).isoformat(timespec="milliseconds")
         return self._edge.journal.append(kind, facts, by=self._hold.owner, at=at)
-
-
-def _alarms(change: Change) -> tuple[str, ...]:
-    """Return the names of the alarms that are made for the change's revision."""
-    revision, terms = change.revision, change.terms
-    if revision is None:
-        return ()
-    made = alarms.generate(revision.config, change.endpoint, terms.alarms, judge=terms.judge is not None)
-    return tuple(alarm.name for alarm in made)
 
 
 def _detail(error: BaseException) -> str:

@@ -7,6 +7,7 @@ plan holds only what is missing; the record goes on under the same number, and h
 from dataclasses import replace
 
 from orchestrator.core import golden, journal, planner
+from orchestrator.core.errors import NotVerifiedError
 from orchestrator.core.golden import Case
 from orchestrator.core.journal import Deployment
 from orchestrator.core.revision import Revision
@@ -18,9 +19,7 @@ from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.neighbours import foreign_uses, spared
 from orchestrator.usecases.observing import observe
 from orchestrator.usecases.plan import Prepared, Wish, prepare
-from orchestrator.usecases.rollback import KEEP_ALL, prepare_return, prepare_rollback
-
-_NOT_VERIFIED = "not-verified"
+from orchestrator.usecases.rollback import prepare_return, prepare_rollback
 
 
 def prepare_resume(endpoint: str, edge: Edge, *, keep_revisions: int, reason: str = "") -> Prepared | None:
@@ -59,7 +58,7 @@ def _again(endpoint: str, attempt: Deployment, edge: Edge, keep_revisions: int) 
         case journal.ADOPT, _:
             return prepare_adopt(endpoint, edge, again=True)
         case journal.ROLLBACK, Revision() as revision:
-            wish = Wish(revision, attempt.verb, (), KEEP_ALL, number=attempt.number)
+            wish = Wish(revision, attempt.verb, (), 0, number=attempt.number)
             return prepare_return(replace(wish, commit=attempt.commit, terms=_terms(attempt)), edge)
         case journal.DEPLOY, Revision() as revision:
             cases = _cases(revision, edge)
@@ -94,7 +93,7 @@ def _way_back(endpoint: str, history: tuple[Deployment, ...], edge: Edge) -> Pre
     A deployment that ends so is followed by our own rollback, an attempt of its own; see `deploy`.
     """
     last = history[-1] if history else None
-    if last is None or last.verb != journal.DEPLOY or last.outcome != _NOT_VERIFIED:
+    if last is None or last.verb != journal.DEPLOY or last.outcome != NotVerifiedError.code:
         return None
     if not any(earlier.name != _name(last) for earlier in journal.revisions(history)):
         return None

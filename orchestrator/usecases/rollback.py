@@ -10,14 +10,9 @@ from orchestrator.core.notes import Note
 from orchestrator.core.resources import Endpoint
 from orchestrator.core.revision import Revision
 from orchestrator.usecases import artifact
-from orchestrator.usecases.change import Terms
+from orchestrator.usecases.change import AS_USUAL, Terms
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.plan import Prepared, Wish, prepare
-
-KEEP_ALL = 1_000_000
-"""Nothing is swept on the way back."""
-
-_AT_ONCE = Terms()
 
 
 def prepare_rollback(
@@ -27,7 +22,7 @@ def prepare_rollback(
     *,
     reason: str = "",
     commit: str = "",
-    terms: Terms = _AT_ONCE,
+    terms: Terms = AS_USUAL,
 ) -> Prepared:
     """Plan the way back to ``wanted``, or to what was deployed before the revision that serves now.
 
@@ -36,7 +31,8 @@ def prepare_rollback(
 
     Args:
         endpoint: Its name.
-        wanted: A revision's name, or the beginning of its digest; ``None`` for the previous one.
+        wanted: A revision's name, or the beginning of its digest, with the rest of the name or without;
+            ``None`` for the previous one.
         edge: The environment.
         reason: Why, for the journal.
         commit: Of the project, for the journal.
@@ -49,7 +45,7 @@ def prepare_rollback(
     """
     history = journal.deployments(edge.journal.entries())
     revision = _choose(endpoint, wanted, journal.revisions(history), edge.cloud.endpoint(endpoint))
-    wish = Wish(revision, journal.ROLLBACK, (), KEEP_ALL, reason=reason, commit=commit, terms=terms)
+    wish = Wish(revision, journal.ROLLBACK, (), 0, reason=reason, commit=commit, terms=terms)
     return prepare_return(wish, edge)
 
 
@@ -73,17 +69,22 @@ def _choose(endpoint: str, wanted: str | None, known: Sequence[Revision], seen: 
     if wanted is None:
         found = [revision for revision in known if revision.name != serving][:1]
     else:
-        found = [r for r in known if r.name == wanted] or [
-            r for r in known if wanted and r.name.rpartition("-")[2].startswith(wanted)
-        ]
+        found = [r for r in known if r.name == wanted] or [r for r in known if _begins(r, wanted)]
     if len(found) == 1:
         return found[0]
-    asked = "an earlier revision" if wanted is None else f"one revision '{wanted}'"
+    asked = "an earlier revision" if wanted is None else f"{'only one' if found else 'a'} revision '{wanted}'"
     raise NotFoundError(
         f"the journal of endpoint '{endpoint}' does not have {asked}",
         details=[("known", ", ".join(revision.name for revision in known) or "none")],
         hint=f"orchestrator history {endpoint}",
     )
+
+
+def _begins(revision: Revision, wanted: str) -> bool:
+    """Tell whether ``wanted`` is the beginning of a revision's digest, or of its name and a part of that."""
+    prefix, _, digest = revision.name.rpartition("-")
+    beginning = wanted.removeprefix(f"{prefix}-")
+    return beginning != "" and digest.startswith(beginning)
 
 
 def _check_resources(revision: Revision, edge: Edge) -> None:

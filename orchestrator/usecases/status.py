@@ -89,7 +89,7 @@ def status(endpoint: str, edge: Edge) -> Status:
         deployment=brought[-1] if brought else None,
         unfinished=unfinished,
         shares=tuple(_shares(seen, unfinished)),
-        scalings=tuple(sorted(observed, key=lambda scaling: (scaling.variant, scaling.dimension))),
+        scalings=tuple(sorted(observed, key=lambda scaling: scaling.key)),
         holder=holder(edge),
     )
 

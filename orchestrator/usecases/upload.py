@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from orchestrator.core.golden import Case
 from orchestrator.core.ports import Store, Transfer
 from orchestrator.core.spec import Spec
-from orchestrator.usecases.build import Packaging, build, try_out
+from orchestrator.usecases.build import Packaging, built
 from orchestrator.usecases.publish import Published, publish
 
 
@@ -35,7 +35,6 @@ def upload(
         RefusedError: If it fails a golden case, or what `build` refuses.
         CloudError: If S3 refuses it, or the connection is lost; the same call goes on from there.
     """
-    with build(spec, packaging, transfer) as made:
-        try_out(made, packaging, cases, spec.golden.atol)
+    with built(spec, packaging, cases, transfer) as made:
         published = publish(spec, made, packaging.archives, store, transfer)
         return Uploaded(published, made.identity, made.warnings, len(cases))

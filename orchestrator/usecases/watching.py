@@ -116,9 +116,7 @@ class Lookout:
         if self._last is not None and self._last.status is EndpointStatus.SYSTEM_UPDATING:
             self._exempt_seconds += now - self._last_at
         self._last, self._last_at = found, now
-        self.moved = self.moved or (
-            found is not None and (not found.status.settled or found.pending is not None)
-        )
+        self.moved = self.moved or (found is not None and not found.settled)
 
 
 def goes_on(error: CloudError, config: str) -> CloudError:

@@ -1,6 +1,5 @@
 """The adapters of AWS on the local cloud: what was asked for is what is observed."""
 
-import http.client
 import json
 import threading
 from collections.abc import Iterator
@@ -42,8 +41,10 @@ from tests.support.clouds import (
     archive,
     await_settled,
     local_cloud,
+    order_faults,
     publish,
 )
+from tests.support.edges import made_clients
 from tests.support.fakes import FakeClock
 
 ARCHIVE = archive({"code/predict.py": b"pass"})
@@ -80,8 +81,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCloud]:
 
 @pytest.fixture
 def made(running: TestCloud) -> Clients:
-    address = Address(REGION, endpoint_url=running.url, credentials=(ACCESS_KEY, SECRET_KEY))
-    return clients(address, Pacing(FakeClock()))
+    return made_clients(running.url, FakeClock())
 
 
 def serving(cloud: TestCloud, name: str) -> None:
@@ -414,20 +414,11 @@ def test_a_role_is_assumed_under_the_name_of_the_session(running: TestCloud) -> 
 def bad_weather(cloud: TestCloud, kind: str) -> Iterator[None]:
     """Have three calls in ten go wrong."""
     wish = {"operation": "*", "kind": kind, "times": 10_000, "share": 0.3, "seed": 7}
-    _faults(cloud, "POST", json.dumps(wish))
+    order_faults(cloud, "POST", wish)
     try:
         yield
     finally:
-        _faults(cloud, "DELETE")
-
-
-def _faults(cloud: TestCloud, method: str, body: str | None = None) -> None:
-    connection = http.client.HTTPConnection(cloud.url.removeprefix("http://"))
-    try:
-        connection.request(method, "/_local/faults", body, {"Content-Type": "application/json"})
-        assert connection.getresponse().status < 300
-    finally:
-        connection.close()
+        order_faults(cloud, "DELETE")
 
 
 @pytest.mark.parametrize("kind", ["throttle", "lose-answer", "reset"])

@@ -11,9 +11,7 @@ import pytest
 
 from orchestrator.adapters.account import AwsAccount
 from orchestrator.adapters.autoscaling import ApplicationAutoscaling
-from orchestrator.adapters.aws import Address, clients
 from orchestrator.adapters.journal import S3Journal
-from orchestrator.adapters.retrying import Pacing
 from orchestrator.adapters.sagemaker import SageMaker
 from orchestrator.adapters.slot import S3Slot
 from orchestrator.adapters.store.s3 import S3Store
@@ -26,8 +24,8 @@ from orchestrator.core.revision import Revision, Source, make, tags_of
 from orchestrator.core.rollout import Kind, Rollout, Size
 from orchestrator.core.scaling import Scaling, TargetTracking
 from orchestrator.core.target import EndpointSpec
-from orchestrator.localcloud.defaults import ACCESS_KEY, REGION, SECRET_KEY
 from tests.support.clouds import BUCKET, ROLE, STANDIN, TestCloud, archive, local_cloud
+from tests.support.edges import made_clients
 from tests.support.fake_account import FakeAccount, FakeAutoscaling
 from tests.support.fake_sagemaker import FakeCloud
 from tests.support.fakes import FakeClock, FakeJournal, FakeStore
@@ -76,8 +74,7 @@ def fakes() -> Outside:
 
 
 def adapters(url: str) -> Outside:
-    address = Address(region=REGION, endpoint_url=url, credentials=(ACCESS_KEY, SECRET_KEY))
-    made = clients(address, Pacing(FakeClock()))
+    made = made_clients(url, FakeClock())
     store = S3Store(made, BUCKET)
     pause = threading.Event()
 

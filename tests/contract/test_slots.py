@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.adapters.aws import Address, clients
 from orchestrator.adapters.slot import S3Slot
 from orchestrator.adapters.store.bucket import Bucket
 from orchestrator.core.ports import Slot
-from orchestrator.localcloud.defaults import ACCESS_KEY, REGION, SECRET_KEY
 from tests.support.clouds import BUCKET, STANDIN, TestCloud, local_cloud
+from tests.support.edges import made_clients
 from tests.support.fakes import FakeClock
 from tests.support.locks import FakeSlot
 from tests.support.plain_moto import plain_moto
@@ -33,8 +32,7 @@ def slot(request: pytest.FixtureRequest) -> Slot:
         return FakeSlot(FakeClock())
     is_ours = request.param == "S3 on the local cloud"
     url = request.getfixturevalue("running").url if is_ours else request.getfixturevalue("moto")
-    address = Address(region=REGION, endpoint_url=url, credentials=(ACCESS_KEY, SECRET_KEY))
-    return S3Slot(Bucket(clients(address), BUCKET), f"slots/{request.node.name}")
+    return S3Slot(Bucket(made_clients(url, FakeClock()), BUCKET), f"slots/{request.node.name}")
 
 
 def test_a_slot_is_empty_at_first(slot: Slot) -> None:

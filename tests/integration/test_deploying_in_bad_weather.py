@@ -5,12 +5,9 @@ before. By default a few dozen deployments; ``ORCHESTRATOR_FUZZ=50`` makes it mo
 """
 
 import contextlib
-import http.client
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,7 +19,7 @@ from orchestrator.usecases.destroy import prepare_destroy
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.plan import prepare
 from orchestrator.usecases.resume import prepare_resume
-from tests.support.clouds import STANDIN, TestCloud, local_cloud
+from tests.support.clouds import STANDIN, TestCloud, local_cloud, order_faults
 from tests.support.edges import HastyClock, edge_of, made_clients, published, wish
 from tests.support.fakes import SilentProgress
 
@@ -38,24 +35,15 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCloud]:
         yield running
 
 
-def told(cloud: TestCloud, method: str, words: object = None) -> None:
-    """Order faults of the local cloud, or lift them."""
-    address = urlsplit(cloud.url)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port)
-    connection.request(method, "/_local/faults", json.dumps(words), {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    assert answer.status < 300, answer.read()
-    connection.close()
-
-
 @contextlib.contextmanager
 def storm(cloud: TestCloud) -> Iterator[None]:
     for seed, (kind, share) in enumerate(WEATHER):
-        told(cloud, "POST", {"operation": "*", "kind": kind, "times": ENDLESS, "share": share, "seed": seed})
+        order = {"operation": "*", "kind": kind, "times": ENDLESS, "share": share, "seed": seed}
+        order_faults(cloud, "POST", order)
     try:
         yield
     finally:
-        told(cloud, "DELETE")
+        order_faults(cloud, "DELETE")
 
 
 class Counted:

@@ -1,23 +1,19 @@
 """Drift through the real adapters: what was left alone is not reported, and what was changed by hand is."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
 from orchestrator.adapters.account import AwsAccount
 from orchestrator.adapters.autoscaling import ApplicationAutoscaling
-from orchestrator.adapters.aws import Address, clients
 from orchestrator.adapters.cloudwatch import CloudWatch
-from orchestrator.adapters.retrying import Pacing
 from orchestrator.adapters.sagemaker import SageMaker
 from orchestrator.core import alarms
 from orchestrator.core.resources import Variant
 from orchestrator.core.revision import Revision, Source, make, tags_of
 from orchestrator.core.scaling import Scaling, StepAdjustment, StepPolicy, TargetTracking
 from orchestrator.core.target import AlarmSpec, EndpointSpec, JudgeSpec
-from orchestrator.localcloud.defaults import ACCESS_KEY, REGION, SECRET_KEY
 from orchestrator.usecases.adopt import adopt, prepare_adopt
 from orchestrator.usecases.doctor import doctor
 from orchestrator.usecases.drift import drift
@@ -32,6 +28,7 @@ from tests.support.clouds import (
     local_cloud,
     publish,
 )
+from tests.support.edges import made_clients
 from tests.support.fakes import FakeClock, FakeEdge, fake_edge
 from tests.support.managed import Past, record
 
@@ -58,13 +55,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCloud]:
         yield cloud
 
 
-@contextmanager
-def adapters(cloud: TestCloud, world: FakeEdge) -> Iterator[Edge]:
-    """Give the edge of ``world`` the real adapters of all that drift looks at."""
-    address = Address(REGION, endpoint_url=cloud.url, credentials=(ACCESS_KEY, SECRET_KEY))
-    made = clients(address, Pacing(FakeClock()))
+def adapters(cloud: TestCloud, world: FakeEdge) -> Edge:
+    """Return the edge of ``world`` with the real adapters of all that drift looks at."""
+    made = made_clients(cloud.url, FakeClock())
     sagemaker = SageMaker(made)
-    yield replace(
+    return replace(
         world.edge(),
         cloud=sagemaker,
         inventory=sagemaker,
@@ -93,29 +88,29 @@ def deployed(cloud: TestCloud, world: FakeEdge, edge: Edge, name: str) -> Revisi
 
 def test_what_was_left_alone_has_not_drifted_and_what_was_changed_by_hand_has(running: TestCloud) -> None:
     world = fake_edge("drifting")
-    with adapters(running, world) as edge:
-        wanted = deployed(running, world, edge, "drifting")
-        assert [str(one) for one in drift("drifting", edge).found] == []
-        arn = running.client("sagemaker").describe_endpoint(EndpointName="drifting")["EndpointArn"]
-        running.client("sagemaker").add_tags(ResourceArn=arn, Tags=[{"Key": "team", "Value": "ops"}])
-        running.client("sagemaker").update_endpoint_weights_and_capacities(
-            EndpointName="drifting",
-            DesiredWeightsAndCapacities=[{"VariantName": "other", "DesiredWeight": 0.1}],
-        )
-        await_settled(running, "drifting")
-        edge.autoscaling.put("drifting", replace(SCALING, maximum=9))
-        edge.alarms.delete([f"{wanted.name}-judge"])
-        edge.cloud.delete_endpoint_config(wanted.name)
-        other, primary = wanted.config.variants
-        smaller = replace(primary, volume_gb=None)
-        edge.cloud.create_endpoint_config(replace(wanted.config, variants=(other, smaller)))
-        assert {str(one) for one in drift("drifting", edge).found} == {
-            "endpoint drifting: tags[team]: ml -> ops",
-            "endpoint drifting: variants[other].weight: 0.7 -> 0.1",
-            "autoscaling: autoscaling[primary].maximum: 4 -> 9",
-            f"alarm {wanted.name}-judge: existence: there -> gone",
-            f"endpoint config {wanted.name}: variants[primary].volume_gb: 30 -> nothing",
-        }
+    edge = adapters(running, world)
+    wanted = deployed(running, world, edge, "drifting")
+    assert [str(one) for one in drift("drifting", edge).found] == []
+    arn = running.client("sagemaker").describe_endpoint(EndpointName="drifting")["EndpointArn"]
+    running.client("sagemaker").add_tags(ResourceArn=arn, Tags=[{"Key": "team", "Value": "ops"}])
+    running.client("sagemaker").update_endpoint_weights_and_capacities(
+        EndpointName="drifting",
+        DesiredWeightsAndCapacities=[{"VariantName": "other", "DesiredWeight": 0.1}],
+    )
+    await_settled(running, "drifting")
+    edge.autoscaling.put("drifting", replace(SCALING, maximum=9))
+    edge.alarms.delete([f"{wanted.name}-judge"])
+    edge.cloud.delete_endpoint_config(wanted.name)
+    other, primary = wanted.config.variants
+    smaller = replace(primary, volume_gb=None)
+    edge.cloud.create_endpoint_config(replace(wanted.config, variants=(other, smaller)))
+    assert {str(one) for one in drift("drifting", edge).found} == {
+        "endpoint drifting: tags[team]: ml -> ops",
+        "endpoint drifting: variants[other].weight: 0.7 -> 0.1",
+        "autoscaling: autoscaling[primary].maximum: 4 -> 9",
+        f"alarm {wanted.name}-judge: existence: there -> gone",
+        f"endpoint config {wanted.name}: variants[primary].volume_gb: 30 -> nothing",
+    }
 
 
 def test_an_endpoint_that_boto3_made_is_adopted_and_has_not_drifted(running: TestCloud) -> None:
@@ -123,10 +118,10 @@ def test_an_endpoint_that_boto3_made_is_adopted_and_has_not_drifted(running: Tes
     publish(running, "legacy", archive({"code/predict.py": b"pass"}))
     running.client("sagemaker").create_endpoint(EndpointName="legacy", EndpointConfigName="legacy")
     await_settled(running, "legacy")
-    with adapters(running, world) as edge:
-        adopt(prepare_adopt("legacy", edge), edge)
-        assert [str(one) for one in drift("legacy", edge).found] == []
-        subjects = {one.subject.split()[0] for one in doctor("legacy", edge)}
-        assert subjects <= {"image", "role"}, (
-            "of a registry outside AWS, and a role of no trust, nothing is known"
-        )
+    edge = adapters(running, world)
+    adopt(prepare_adopt("legacy", edge), edge)
+    assert [str(one) for one in drift("legacy", edge).found] == []
+    subjects = {one.subject.split()[0] for one in doctor("legacy", edge)}
+    assert subjects <= {"image", "role"}, (
+        "of a registry outside AWS, and a role of no trust, nothing is known"
+    )

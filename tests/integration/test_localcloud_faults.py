@@ -297,10 +297,13 @@ def stored(cloud: TestCloud, url: str) -> bytes:
 
 def test_an_asynchronous_answer_comes_to_s3(cloud: TestCloud) -> None:
     queued(cloud, "queue")
-    cloud.client("s3").put_object(Bucket=BUCKET, Key="in/one", Body=b"from s3")
+    cloud.client("s3").put_object(Bucket=BUCKET, Key="in/one?a#b", Body=b"from s3")
     runtime = cloud.client("sagemaker-runtime")
     first = runtime.invoke_endpoint_async(
-        EndpointName="queue", InputLocation=f"s3://{BUCKET}/in/one", InferenceId="mine", ContentType="a/b"
+        EndpointName="queue",
+        InputLocation=f"s3://{BUCKET}/in/one?a#b",
+        InferenceId="mine",
+        ContentType="a/b",
     )
     assert first["ResponseMetadata"]["HTTPStatusCode"] == 202
     assert first["InferenceId"] == "mine"
@@ -321,6 +324,29 @@ def test_an_asynchronous_failure_comes_to_the_failure_path(cloud: TestCloud) -> 
     assert b"cannot be read" in stored(cloud, absent["FailureLocation"])
 
 
+def test_an_asynchronous_request_waits_while_there_are_no_instances(cloud: TestCloud) -> None:
+    for name in ("asleep", "awake"):
+        queued(cloud, name)
+    runtime = cloud.client("sagemaker-runtime")
+
+    def scale(count: int) -> None:
+        change = {"VariantName": "v", "DesiredInstanceCount": count}
+        cloud.client("sagemaker").update_endpoint_weights_and_capacities(
+            EndpointName="asleep", DesiredWeightsAndCapacities=[change]
+        )
+        await_settled(cloud, "asleep")
+
+    scale(0)
+    answer = runtime.invoke_endpoint_async(EndpointName="asleep", Body=b"early")
+    # A later request to an endpoint that has some is answered before.
+    later = runtime.invoke_endpoint_async(EndpointName="awake", Body=b"later")
+    assert stored(cloud, later["OutputLocation"]) == b"later"
+    key = answer["OutputLocation"].removeprefix(f"s3://{BUCKET}/")
+    assert refused(cloud.client("s3").get_object, Bucket=BUCKET, Key=key)["Code"] == "NoSuchKey"
+    scale(1)
+    assert stored(cloud, answer["OutputLocation"]) == b"early"
+
+
 def test_each_kind_of_endpoint_takes_its_own_invocations(cloud: TestCloud) -> None:
     queued(cloud, "patient")
     deployed(cloud, "quick")
@@ -330,6 +356,8 @@ def test_each_kind_of_endpoint_takes_its_own_invocations(cloud: TestCloud) -> No
     wrong = refused(runtime.invoke_endpoint_async, EndpointName="quick", Body=b"x")
     assert "takes no asynchronous invocations" in wrong["Message"]
     assert "Exactly one" in refused(runtime.invoke_endpoint_async, EndpointName="patient")["Message"]
+    web = refused(runtime.invoke_endpoint_async, EndpointName="patient", InputLocation="https://b/in")
+    assert (web["Code"], "https://" in web["Message"]) == ("UnsupportedOperation", True)
     absent = refused(runtime.invoke_endpoint_async, EndpointName="nobody", Body=b"x")
     assert "not found" in absent["Message"]
 

@@ -307,10 +307,12 @@ def fail(ready: Ready) -> None:
 
 def test_a_command_that_serves_can_show_why_the_model_does_not_load(tmp_path: Path) -> None:
     write(tmp_path, f"def model_fn(model_dir): raise ValueError('no weights')\n{STAGES}")
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with pytest.raises(LoadError, match="does not load") as caught:
         run(Options(InPlace(tmp_path, {"TEAM": "ml"}), port=0, house=House(cores=2)), fail)
     assert caught.value.details == (("error", "ValueError: no weights"),)
     assert "in model_fn" in caught.value.traceback
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 def test_what_user_code_prints_is_logged_and_breaks_nothing(server: ServingProcess) -> None:

@@ -1,7 +1,7 @@
 """Permissions that are lost at any call: exit code 9, a whole journal, and `resume` finishes it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
@@ -21,7 +21,7 @@ from tests.support.denials import Denials
 from tests.support.engines import brought, made, planned, started
 from tests.support.fakes import FakeEdge, SilentProgress, fake_edge
 from tests.support.faults import struck
-from tests.support.locks import FakeProcesses
+from tests.support.snapshots import restarted
 
 SCALING = Scaling(
     "primary", 2, 8, tracking=(TargetTracking("load", "SageMakerVariantInvocationsPerInstance", 600.0),)
@@ -69,16 +69,9 @@ def attempt(verb: Verb, world: FakeEdge, faults: Denials) -> OrchestratorError |
     return None
 
 
-def next_process(world: FakeEdge) -> None:
-    """Let the process end; what follows is another one of the same machine."""
-    ended = world.processes.process
-    world.journal = world.journal.again()
-    world.processes = FakeProcesses(replace(ended, pid=ended.pid + 1), gone={*world.processes.gone, ended})
-
-
 def finished(verb: Verb, world: FakeEdge) -> dict[str, object]:
     """Resume what is open, do it again if nothing is, and return what there is in the end."""
-    next_process(world)
+    world = restarted(world)
     found = prepare_resume("digits", world.edge(), keep_revisions=5)
     if found is not None:
         deploy(found, world.edge(), SilentProgress())
@@ -136,5 +129,6 @@ def test_a_permission_that_is_missing_ends_with_9_or_is_only_for_a_check(name: s
         assert finished(verb, world) == expected, only
     assert checks <= {
         *("account.image_problem", "account.instance_quota", "account.role_problem", "alarms.find"),
+        "alarms.values",
         *("cloud.tag_endpoint", "inventory.endpoint_names", "lock.clear", "logs.since", "store.region"),
     }

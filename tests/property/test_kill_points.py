@@ -38,7 +38,7 @@ from orchestrator.usecases.plan import Prepared, prepare
 from orchestrator.usecases.resume import prepare_resume
 from orchestrator.usecases.rollback import prepare_rollback
 from orchestrator.usecases.sweep import prepare_sweep
-from tests.support.builders import prepared, revision, wish
+from tests.support.builders import publish, revision, wish
 from tests.support.fakes import FakeEdge, SilentProgress, fake_edge
 from tests.support.snapshots import Moment, copied, moments, restarted
 
@@ -97,7 +97,7 @@ def wanting(mark: str, terms: Terms | None = None, *, count: int = 1, scaled: bo
         wanted = revision(mark, count=count)
         if scaled:
             wanted = replace(wanted, scalings=(SCALING,))
-        prepared(wanted, world)  # puts the artifact and the golden cases there
+        publish(wanted, world)
         carry_out(prepare(replace(wish(wanted, keep=KEEP), terms=terms or Terms()), edge), edge)
 
     return act

@@ -12,7 +12,7 @@ from orchestrator.core.target import AlarmSpec
 from orchestrator.usecases.change import Terms
 from orchestrator.usecases.deploy import deploy
 from orchestrator.usecases.plan import prepare
-from tests.support.builders import prepared, revision, wish
+from tests.support.builders import publish, revision, wish
 from tests.support.fake_sagemaker import CAPACITY, PING, Ending
 from tests.support.fakes import FakeEdge, SilentProgress, fake_edge
 from tests.support.snapshots import copied
@@ -42,7 +42,7 @@ ROLLOUTS = (
 def attempt(world: FakeEdge, mark: str, rollout: Rollout) -> int:
     """Return the exit code of one deployment."""
     wanted = revision(mark, count=2)
-    prepared(wanted, world)  # puts the artifact and the golden cases there
+    publish(wanted, world)
     terms = Terms(rollout, ALARMS if rollout.bake_seconds else None)
     try:
         change = prepare(replace(wish(wanted), terms=terms), world.edge())

@@ -13,7 +13,7 @@ from orchestrator.usecases.deploy import deploy
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.plan import prepare
 from orchestrator.usecases.resume import prepare_resume
-from tests.support.builders import prepared, revision, wish
+from tests.support.builders import publish, revision, wish
 from tests.support.fakes import FakeEdge, SilentProgress, fake_edge
 from tests.support.faults import Faults, seeded, struck
 from tests.support.snapshots import restarted
@@ -43,7 +43,7 @@ def one_life(seed: int, outcomes: Counter[str]) -> FakeEdge:
     chance = seeded(seed, throttle=0.30, lose=0.05, reset=0.05)
     world = fake_edge()
     for mark in MARKS:
-        prepared(revision(mark), world)  # puts the artifact and the golden cases there
+        publish(revision(mark), world)
         for _ in range(PATIENCE):
             world = restarted(world)
             outcome = attempt(mark, struck(world.edge(), Faults(chance=chance, attempts=4)))

@@ -29,12 +29,17 @@ def wish(wanted: Revision, *, keep: int = 5, reason: str = "") -> Wish:
     return Wish(wanted, DEPLOY, cases, keep, reason)
 
 
-def prepared(wanted: Revision, world: FakeEdge, *, keep: int = 5, reason: str = "") -> Prepared:
-    """Plan ``wanted`` in ``world``, its artifact published and its fingerprint answering."""
+def publish(wanted: Revision, world: FakeEdge) -> None:
+    """Put what ``wanted`` needs into the bucket, and let it answer with its fingerprint."""
     world.store.put_once(artifact_key(wanted.endpoint, wanted.artifact), b"archive")
     if wanted.golden:
         world.store.put_once(wanted.golden.key, to_bytes((CASE,)))
     world.fingerprints.setdefault(wanted.name, wanted.fingerprint)
+
+
+def prepared(wanted: Revision, world: FakeEdge, *, keep: int = 5, reason: str = "") -> Prepared:
+    """Plan ``wanted`` in ``world``, its artifact published and its fingerprint answering."""
+    publish(wanted, world)
     return prepare(wish(wanted, keep=keep, reason=reason), world.edge())
 
 

@@ -4,6 +4,7 @@ Use it from a fixture, and share one cloud in a module: it starts in about a sec
 """
 
 import contextlib
+import http.client
 import io
 import json
 import os
@@ -112,6 +113,15 @@ def _furnish(cloud: TestCloud) -> None:
     cloud.client("iam").create_role(
         RoleName=ROLE.rpartition("/")[2], AssumeRolePolicyDocument=json.dumps(trust)
     )
+
+
+def order_faults(cloud: TestCloud, method: str, order: object = None) -> None:
+    """POST an order for faults to the local cloud, or DELETE all orders."""
+    connection = http.client.HTTPConnection(cloud.url.removeprefix("http://"))
+    with contextlib.closing(connection):
+        connection.request(method, "/_local/faults", json.dumps(order), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        assert answer.status < 300, answer.read()
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:

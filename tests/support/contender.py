@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from multiprocessing.synchronize import Barrier, Event
 from typing import TYPE_CHECKING
 
-from orchestrator.adapters.aws import Address, clients
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.journal import S3Journal
 from orchestrator.adapters.processes import LocalProcesses
@@ -23,12 +22,12 @@ from orchestrator.core import journal, names
 from orchestrator.core.errors import ConflictError, OrchestratorError
 from orchestrator.core.resources import State
 from orchestrator.core.steps import DeleteModel
-from orchestrator.localcloud.defaults import ACCESS_KEY, REGION, SECRET_KEY
 from orchestrator.usecases.change import Change
 from orchestrator.usecases.edge import Edge, Patience
 from orchestrator.usecases.holding import hold
 from orchestrator.usecases.recording import Recorder
 from tests.support.clouds import BUCKET
+from tests.support.edges import made_clients
 from tests.support.fakes import fake_edge
 
 if TYPE_CHECKING:
@@ -40,8 +39,7 @@ STEPS = (DeleteModel("first"), DeleteModel("second"), DeleteModel("third"))
 
 def store_at(url: str) -> S3Store:
     """Return the bucket of a local cloud."""
-    address = Address(region=REGION, endpoint_url=url, credentials=(ACCESS_KEY, SECRET_KEY))
-    return S3Store(clients(address), BUCKET)
+    return S3Store(made_clients(url, SystemClock()), BUCKET)
 
 
 def edge(store: S3Store, endpoint: str, ttl_seconds: float) -> Edge:

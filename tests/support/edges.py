@@ -20,6 +20,7 @@ from orchestrator.adapters.store.s3 import S3Store
 from orchestrator.core.golden import Case, Request, to_bytes
 from orchestrator.core.journal import DEPLOY, digest
 from orchestrator.core.names import artifact_key, golden_key, head_key, lock_key
+from orchestrator.core.ports import Clock
 from orchestrator.core.resources import Variant
 from orchestrator.core.revision import Golden, Revision, Source, make
 from orchestrator.core.target import EndpointSpec
@@ -47,8 +48,8 @@ class HastyClock:
         self._slept += seconds * (1 - 1 / self.haste)
 
 
-def made_clients(url: str, clock: HastyClock) -> Clients:
-    """Return clients of the local cloud at ``url`` that retry by ``clock``."""
+def made_clients(url: str, clock: Clock) -> Clients:
+    """Return clients of the cloud at ``url`` that retry by ``clock``."""
     address = Address(region=REGION, endpoint_url=url, credentials=(ACCESS_KEY, SECRET_KEY))
     return clients(address, Pacing(clock))
 

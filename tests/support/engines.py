@@ -1,7 +1,6 @@
 """A world in which a revision serves, and short ways to bring another one."""
 
 from orchestrator.core import journal
-from orchestrator.core.golden import to_bytes
 from orchestrator.core.names import artifact_key
 from orchestrator.core.resources import Endpoint, Variant
 from orchestrator.core.revision import Revision, Source, make
@@ -12,7 +11,7 @@ from orchestrator.usecases.change import AS_USUAL, Applied, Terms
 from orchestrator.usecases.deploy import deploy
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.plan import Prepared, Wish, prepare
-from tests.support.builders import CASE, ROLE, revision
+from tests.support.builders import CASE, ROLE, publish, revision
 from tests.support.fakes import FakeEdge, SilentProgress, fake_edge
 
 PAIR = EndpointSpec(variants=(Variant("primary", "", "ml.m5.large", 2),))
@@ -26,14 +25,6 @@ def made(mark: str, spec: EndpointSpec = PAIR, scalings: tuple[Scaling, ...] = (
     source = Source(identity, f"s3://bucket/{artifact_key('digits', identity)}", "image:1", ROLE)
     golden = revision("a").golden
     return make("digits", source, spec, tags=(), golden=golden, scalings=scalings)
-
-
-def publish(wanted: Revision, world: FakeEdge) -> None:
-    """Put what ``wanted`` needs into the bucket, and let it answer with its fingerprint."""
-    world.store.put_once(artifact_key("digits", wanted.artifact), b"archive")
-    if wanted.golden is not None:
-        world.store.put_once(wanted.golden.key, to_bytes((CASE,)))
-    world.fingerprints.setdefault(wanted.name, wanted.fingerprint)
 
 
 def planned(

@@ -338,11 +338,6 @@ def test_status_tells_of_an_attempt_that_has_no_end() -> None:
     assert found.endpoint.status is EndpointStatus.IN_SERVICE
 
 
-def test_status_of_nothing_is_an_error() -> None:
-    with pytest.raises(NotFoundError, match="no endpoint 'digits'"):
-        status("digits", fake_edge().edge())
-
-
 def test_an_archive_that_fails_its_golden_cases_is_refused_before_anything_changes() -> None:
     with pytest.raises(RefusedError) as caught:
         check_golden([CASE], [Response(200, b'{"label": "1"}')], 1e-4)

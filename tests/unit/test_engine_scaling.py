@@ -19,8 +19,8 @@ from orchestrator.core.target import EndpointSpec
 from orchestrator.usecases.deploy import deploy
 from orchestrator.usecases.plan import Wish, prepare
 from orchestrator.usecases.resume import prepare_resume
-from tests.support.builders import CASE
-from tests.support.engines import WATCHED, brought, made, planned, publish, serving, started
+from tests.support.builders import CASE, publish
+from tests.support.engines import WATCHED, brought, made, planned, serving, started
 from tests.support.fakes import FakeEdge, SilentProgress
 
 SCALING = Scaling(

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from orchestrator.core import journal
-from orchestrator.core.clouds import Update
+from orchestrator.core.clouds import Capacity, Update
 from orchestrator.core.errors import (
     ConflictError,
     DeniedError,
@@ -17,6 +17,8 @@ from orchestrator.core.errors import (
 )
 from orchestrator.core.golden import Request, Response
 from orchestrator.core.resources import AsyncInference, Endpoint, EndpointStatus, Variant
+from orchestrator.core.rollout import Kind, Rollout, Size, Unit
+from orchestrator.core.scaling import Scaling, TargetTracking
 from orchestrator.core.target import EndpointSpec
 from orchestrator.usecases.change import Applied, Terms
 from orchestrator.usecases.deploy import deploy
@@ -33,6 +35,10 @@ from tests.support.engines import (
 )
 from tests.support.fake_sagemaker import FakeCloud
 from tests.support.fakes import FakeEdge, FakeRuntime, SilentProgress, fake_edge
+
+SCALING = Scaling(
+    "primary", 2, 20, tracking=(TargetTracking("t", "SageMakerVariantInvocationsPerInstance", 60),)
+)
 
 
 @dataclass
@@ -126,6 +132,16 @@ def test_a_world_of_a_moment_ago_is_no_verdict() -> None:
 def test_long_bakes_extend_our_patience() -> None:
     world = started()
     assert brought(made("b"), world, WATCHED).recognised
+
+
+def test_patience_lasts_for_as_many_bakes_as_an_autoscaler_has_made_instances() -> None:
+    world, progress = started(scalings=(SCALING,)), SilentProgress()
+    world.cloud.set_capacities("digits", [Capacity("primary", 1.0, 10)])
+    world.clock.sleep(60.0)
+    rolling = Rollout(Kind.ROLLING, Size(1, Unit.INSTANCES), bake_seconds=200)
+    change = planned(made("b", scalings=(SCALING,)), world, Terms(rollout=rolling, alarms=WATCHED.alarms))
+    deploy(change, world.edge(), progress)
+    assert progress.watches[0].left_seconds > 10 * 200
 
 
 def test_somebody_else_who_moved_the_endpoint_since_the_plan_is_not_overwritten() -> None:

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 from orchestrator.core.shapes import problems
 from orchestrator.localcloud import endpoints
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.operations import is_ours, perform
 from orchestrator.localcloud.rollouts import timeline
-from orchestrator.localcloud.validation import check, sagemaker
+from orchestrator.localcloud.validation import check
 from orchestrator.localcloud.world import Content, Scope, Stage, World
 
 SCOPE = Scope("123456789012", "eu-west-1")
@@ -450,8 +451,9 @@ def test_every_member_of_create_comes_back_from_describe(account: Account) -> No
 
 @pytest.mark.parametrize("resource", ["Model", "EndpointConfig"])
 def test_describe_has_a_member_for_all_that_create_takes(resource: str) -> None:
-    made = set(sagemaker().operation_model(f"Create{resource}").input_shape.members) - {"Tags"}
-    assert made <= set(sagemaker().operation_model(f"Describe{resource}").output_shape.members)
+    sagemaker = ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
+    made = set(sagemaker.operation_model(f"Create{resource}").input_shape.members) - {"Tags"}
+    assert made <= set(sagemaker.operation_model(f"Describe{resource}").output_shape.members)
 
 
 def config(account: Account, name: str, *variants: dict[str, object], **members: object) -> None:

@@ -65,6 +65,11 @@ def test_two_fleets_of_a_variant_have_the_shares_asked_for_whatever_the_weights(
     )
 
 
+def test_weights_of_one_endpoint_config_that_were_changed_meanwhile_count_apart() -> None:
+    between = mixed(traffic("c", a=3.0, b=1.0), traffic("c", a=1.0, b=1.0), {"a": 0.5, "b": 0.5})
+    assert shares(between) == pytest.approx({"c/a": 0.625, "c/b": 0.375}, abs=0.02)
+
+
 def test_a_variant_that_is_named_answers_with_both_its_fleets() -> None:
     between = mixed(traffic("c", a=1.0, b=0.0), traffic("d", a=1.0, b=0.0), {"a": 0.2, "b": 0.2})
     assert shares(between, "b") == pytest.approx({"c/b": 0.8, "d/b": 0.2}, abs=0.02)

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -143,15 +143,6 @@ def test_once_the_end_was_asked_for_nothing_is_begun() -> None:
     assert run_all([returning("a")], workers=1, stop=stop) == (Ended("a", begun=False),)
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Let SIGINT mean what it means to a command, whatever other tests have made of it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_begins_no_more_and_interrupts_those_under_way_at_their_next_pause() -> None:
     recorded: list[str] = []
 
@@ -173,7 +164,6 @@ def test_ctrl_c_begins_no_more_and_interrupts_those_under_way_at_their_next_paus
     assert ended[1] == Ended("b", begun=False)
 
 
-@pytest.mark.usefixtures("ctrl_c")
 def test_a_second_ctrl_c_leaves_at_once() -> None:
     release = threading.Event()
 

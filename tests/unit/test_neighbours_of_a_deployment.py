@@ -7,8 +7,8 @@ from orchestrator.core.resources import Endpoint, EndpointConfig, Variant
 from orchestrator.core.steps import DeleteEndpointConfig, DeleteModel
 from orchestrator.usecases.neighbours import MANY
 from orchestrator.usecases.plan import Prepared, Wish, prepare
-from tests.support.builders import CASE
-from tests.support.engines import brought, made, publish, started
+from tests.support.builders import CASE, publish
+from tests.support.engines import brought, made, started
 from tests.support.fakes import FakeEdge
 
 

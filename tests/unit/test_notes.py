@@ -11,14 +11,11 @@ from orchestrator.core.notes import meaning, minutes
 from orchestrator.core.prices import Cost, Prices, hourly, parse
 from orchestrator.core.proposal import Proposal
 from orchestrator.core.resources import (
-    Endpoint,
     EndpointConfig,
     InstancePool,
     Model,
     Serverless,
-    State,
     Variant,
-    VariantStatus,
 )
 from orchestrator.core.revision import Revision
 from orchestrator.core.rollout import AT_ONCE, Kind, Rollout, Size, Unit
@@ -34,6 +31,7 @@ from orchestrator.core.steps import (
     SuspendScaling,
     UpdateEndpoint,
 )
+from tests.support import proposals
 
 MODEL = Model("m", "image:1", "s3://bucket/model.tar.gz", "role")
 PRIMARY = Variant("primary", "m", "ml.m5.large", 4)
@@ -58,9 +56,7 @@ def wanting(*variants: Variant, proposal: Proposal = NEW) -> Proposal:
 
 
 def live(proposal: Proposal = NEW, serving: EndpointConfig = OLD, count: int = 4) -> Proposal:
-    statuses = tuple(VariantStatus(variant.name, count, count) for variant in serving.variants)
-    endpoint = Endpoint("digits", serving.name, variants=statuses)
-    return replace(proposal, observed=State(configs=frozenset({serving}), endpoint=endpoint))
+    return proposals.live(proposal, serving, count)
 
 
 def said(plan: Plan, proposal: Proposal | None, prices: Prices | None = None) -> dict[str, str]:

@@ -22,8 +22,8 @@ from orchestrator.core.shapes import Violation
 from orchestrator.core.target import EndpointSpec
 from orchestrator.usecases.change import Terms
 from orchestrator.usecases.plan import Wish, prepare
-from tests.support.builders import CASE, ROLE
-from tests.support.engines import CANARY, WATCHED, brought, made, planned, publish, serving, started
+from tests.support.builders import CASE, ROLE, publish
+from tests.support.engines import CANARY, WATCHED, brought, made, planned, serving, started
 from tests.support.fake_sagemaker import FakeCloud
 from tests.support.fakes import FakeEdge, FakeLimits, fake_edge
 
@@ -129,6 +129,18 @@ def test_a_rule_of_sagemakers_is_refused_before_anything_changes() -> None:
     with pytest.raises(RefusedError):
         planned(made("b", single), world, Terms(CANARY))
     assert len(world.cloud.calls) == calls
+
+
+def test_alarms_that_no_request_can_set_off_are_told() -> None:
+    world = started()
+
+    def warned() -> bool:
+        found = planned(made("b"), world, WATCHED).findings
+        return "alarm-without-traffic" in {finding.rule for finding in found}
+
+    assert warned()
+    world.alarms.metrics = lambda query: (12.0,) if query.metric == "Invocations" else ()
+    assert not warned()
 
 
 def test_a_plan_comes_with_its_difference_and_with_what_it_means() -> None:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from orchestrator.adapters.processes import LocalProcesses
+from orchestrator.adapters.processes import LocalProcesses, session_name
 
 PROCESSES = LocalProcesses()
 
@@ -41,3 +41,10 @@ def test_a_process_whose_beginning_is_not_known_is_not_taken_for_gone_while_its_
 
 def test_no_nonce_is_given_twice() -> None:
     assert len({PROCESSES.nonce() for _ in range(100)}) == 100
+
+
+def test_a_role_is_taken_on_by_the_name_of_who_works_where_or_by_the_one_that_was_given() -> None:
+    assert session_name({"AWS_ROLE_SESSION_NAME": "release 7/ada"}) == "release-7-ada"
+    assert session_name({"AWS_ROLE_SESSION_NAME": "x"}) == "x-"
+    assert "@" in session_name({})
+    assert len(session_name({"AWS_ROLE_SESSION_NAME": "a" * 100})) == 64

@@ -38,13 +38,13 @@ def test_the_way_back_goes_through_the_rollout_it_is_told_and_is_recorded() -> N
     assert (attempt.verb, attempt.outcome, attempt.reason) == ("rollback", "deployed", "wrong labels")
 
 
-def test_a_revision_is_named_in_full_or_by_the_beginning_of_its_digest() -> None:
+def test_a_revision_is_named_in_full_or_by_the_beginning_of_its_digest_or_its_name() -> None:
     world = deployed_twice()
     first = revision("a").name
-    for wanted in (None, first, first.rpartition("-")[2][:6]):
+    for wanted in (None, first, first.rpartition("-")[2][:6], first[:-4]):
         back = prepare_rollback("digits", wanted, world.edge())
         assert back.change.revision == revision("a")
-    for unknown in ("", "ffffff", "digits-ffffffffffff"):
+    for unknown in ("", "ffffff", "digits-ffffffffffff", "digits-", "dig"):
         with pytest.raises(NotFoundError, match="does not have"):
             prepare_rollback("digits", unknown, world.edge())
 

@@ -3,6 +3,10 @@
 from orchestrator.cli import standing
 from orchestrator.cli.options import Options
 from orchestrator.core.journal import DEPLOY, Deployment
+from orchestrator.core.lock import Claim, Process
+from orchestrator.core.resources import Endpoint
+from orchestrator.usecases.holding import Holder
+from orchestrator.usecases.status import Status
 
 OPEN = Deployment(7, DEPLOY, None, "arn:aws:iam::111111111111:user/ada", "why", "2026-10-01T10:00:00+00:00")
 
@@ -24,3 +28,12 @@ def test_history_says_how_often_an_attempt_was_gone_on_with() -> None:
         False,
         True,
     ]
+
+
+def test_who_let_go_without_a_word_does_not_hold_the_endpoint_any_more() -> None:
+    claim = Claim("arn:aws:iam::111111111111:user/ada", Process(), "deploy owl-1", "2026-10-01", 90.0, "n")
+    for expired, told, held_by in ((False, "held", claim.owner), (True, "was held", None)):
+        found = Status(Endpoint("owl", "owl-1"), None, None, holder=Holder(claim, 12.0, expired))
+        rows = [line.partition("  ")[0] for line in standing.status(found, Options()).splitlines()]
+        assert told in rows
+        assert standing.status_document(found)["held_by"] == held_by

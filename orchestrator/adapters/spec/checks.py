@@ -65,12 +65,13 @@ def _refuse(
     raise SpecError(f"{origin}: '{dotted(path)}' {why}", details=details, hint=hint)
 
 
-def _several(endpoint: dict[str, Any]) -> dict[str, Any]:
+def variant_tables(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables of several variants by name, without those taken away; none where there are none."""
     return {name: own for name, own in endpoint.get("variants", {}).items() if own is not None}
 
 
 def _check_variants(endpoint: dict[str, Any], chosen: _Chosen) -> None:
-    several = _several(endpoint)
+    several = variant_tables(endpoint)
     if several and chosen["endpoint", "variant"].origin != "built in":
         _refuse(("variant",), "names the one variant, and 'endpoint.variants' names several", chosen)
     serving = [*(several.values() or [{}]), endpoint.get("shadow") or {"model": ""}]
@@ -84,7 +85,7 @@ def _check_variants(endpoint: dict[str, Any], chosen: _Chosen) -> None:
 
 
 def _check_shadow(endpoint: dict[str, Any], chosen: _Chosen) -> None:
-    shadow, several = endpoint.get("shadow"), _several(endpoint)
+    shadow, several = endpoint.get("shadow"), variant_tables(endpoint)
     if shadow is None:
         return
     if len(several) > 1:
@@ -97,7 +98,7 @@ def _check_serverless(document: Document, endpoint: dict[str, Any], chosen: _Cho
     for key in _NOT_SERVERLESS:
         if endpoint.get(key):
             _refuse((key,), "cannot be had with mode 'serverless'", chosen, rule=_SERVERLESS, hint=_off(key))
-    if len(_several(endpoint)) > 1:
+    if len(variant_tables(endpoint)) > 1:
         _refuse(("variants",), "are several, with mode 'serverless'", chosen, rule=_SERVERLESS)
     if document.package.layout == S3_PREFIX:
         _refuse(

@@ -195,10 +195,15 @@ def _is_composite(annotation: object) -> bool:
 
 def tree(chosen: Mapping[Path, Chosen]) -> dict[str, Any]:
     """Return the values as nested tables; what was taken away is ``None``."""
+    return nested({path: found.value for path, found in chosen.items()})
+
+
+def nested(values: Mapping[Path, object]) -> dict[str, Any]:
+    """Return ``values`` as nested tables."""
     root: dict[str, Any] = {}
-    for path, found in chosen.items():
+    for path, value in values.items():
         table = root
         for part in path[:-1]:
             table = table.setdefault(part, {})
-        table[path[-1]] = found.value
+        table[path[-1]] = value
     return root

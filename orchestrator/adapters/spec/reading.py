@@ -9,11 +9,11 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.adapters.spec import layers, tables, values
+from orchestrator.adapters.spec.endpoint import ServerlessTable
 from orchestrator.adapters.spec.errors import nearest, unfit
 from orchestrator.adapters.spec.layers import MODE, TYPE, Chosen, Layer, Setting
 from orchestrator.core import spec
@@ -36,7 +36,7 @@ _BUILT_IN: dict[layers.Path, object] = {
 _BUILT_IN_BY_KIND: dict[layers.Path, object] = {
     ("endpoint", "instance_type"): "ml.m5.large",
     ("endpoint", "instance_count"): 1,
-    ("endpoint", "serverless"): {"memory_mb": 2048, "max_concurrency": 5},
+    ("endpoint", "serverless"): ServerlessTable().model_dump(exclude_none=True),
     ("rollout", "size_percent"): 10,
     ("rollout", "bake_seconds"): 300,
 }
@@ -189,15 +189,9 @@ def _typed(
     values: Mapping[layers.Path, str], where: str, spelt: Callable[[layers.Path], str]
 ) -> dict[layers.Path, object]:
     """Return settings that came as text, validated and turned into their types."""
-    nested: dict[str, Any] = {}
-    for path, value in values.items():
-        if value:
-            table = nested
-            for part in path[:-1]:
-                table = table.setdefault(part, {})
-            table[path[-1]] = value
+    given = layers.nested({path: value for path, value in values.items() if value})
     try:
-        return layers.leaves(tables.SettingsTable.model_validate(nested, strict=False))
+        return layers.leaves(tables.SettingsTable.model_validate(given, strict=False))
     except ValidationError as error:
         raise unfit(where, tables.SettingsTable, error, spelt) from error
 

@@ -62,8 +62,7 @@ def _endpoint(table: dict[str, Any]) -> EndpointSpec:
 
 def _variants(table: dict[str, Any]) -> tuple[Variant, ...]:
     """Return the production variants by name: their order in the file is no part of what a revision is."""
-    several = {name: own for name, own in table.get("variants", {}).items() if own is not None}
-    named = sorted((several or {table["variant"]: {}}).items())
+    named = sorted((checks.variant_tables(table) or {table["variant"]: {}}).items())
     return tuple(_variant(name, own, table) for name, own in named)
 
 

@@ -13,7 +13,8 @@ from orchestrator.adapters.aws import Clients
 from orchestrator.adapters.refusals import code_of, translated
 from orchestrator.core.errors import DeniedError
 
-_MISSING_CODES = {"NoSuchKey", "NotFound", "404"}
+MISSING_CODES = {"NoSuchKey", "NotFound", "404"}
+"""What S3 answers where nothing is under a key; that there is no such bucket is another code."""
 
 
 class Bucket:
@@ -66,7 +67,7 @@ class Bucket:
         try:
             answer = self.call("head_object", Key=key)
         except ClientError as error:
-            if code_of(error) in _MISSING_CODES:
+            if code_of(error) in MISSING_CODES:
                 return None
             raise
         return answer["ContentLength"], answer["ETag"]
@@ -89,7 +90,7 @@ class Bucket:
 
         Raises:
             DeniedError: Naming the expected owner as well: S3 does not say which of the two it was.
-            CloudError: As `orchestrator.adapters.aws.translated`.
+            CloudError: As `orchestrator.adapters.refusals.translated`.
         """
         try:
             with translated(doing):

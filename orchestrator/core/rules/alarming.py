@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from orchestrator.core.fleets import largest
 from orchestrator.core.judging import shared_seconds
 from orchestrator.core.proposal import Finding, Proposal, quoted, refuse, warn
 from orchestrator.core.rollout import Kind
@@ -84,8 +85,7 @@ def _judge(proposal: Proposal, rules: JudgeSpec) -> Iterator[Finding]:
     if proposal.mode is Mode.ASYNC:
         says = "asynchronous endpoints publish no Invocations, without which errors cannot be judged"
         yield refuse("judge-not-async", _JUDGE, says, _ASYNC_METRICS)
-    counts = [count for variant in proposal.fleets() for count in proposal.counts(variant)]
-    seconds = shared_seconds(rollout, max(counts, default=1))
+    seconds = shared_seconds(rollout, largest(proposal))
     if seconds == 0:
         says = (
             f"the judge compares two fleets that serve at the same time, and in this {rollout.kind} none do"

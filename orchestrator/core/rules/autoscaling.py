@@ -77,7 +77,7 @@ def _lowest(proposal: Proposal, scaling: Scaling) -> int:
 
 
 def _to_zero(key: str, minimum: int) -> Finding:
-    says = f"{minimum} is less than 1: only asynchronous endpoints go down to 0 instances"
+    says = f"{minimum} is less than 1: without inference components, only asynchronous endpoints go down to 0"
     return refuse("scale-to-zero", key, says, _TO_ZERO)
 
 

@@ -6,6 +6,7 @@ model counts the variant's instances, its developer guide those of the new fleet
 
 from collections.abc import Iterator
 
+from orchestrator.core.fleets import largest
 from orchestrator.core.machines import is_inf1
 from orchestrator.core.proposal import Finding, Proposal, quoted, refuse, warn
 from orchestrator.core.resources import Variant
@@ -125,8 +126,7 @@ def _may_shrink(proposal: Proposal, variant: Variant) -> Iterator[Finding]:
 
 def _waits(proposal: Proposal) -> Iterator[Finding]:
     rollout = proposal.rollout
-    counts = [count for variant in proposal.fleets() for count in proposal.counts(variant)]
-    waits = rollout.waits_seconds(max(counts, default=1))
+    waits = rollout.waits_seconds(largest(proposal))
     timeout = rollout.timeout_seconds
     bound = MAX_SECONDS if timeout is None else min(timeout, MAX_SECONDS)
     key = "rollout.bake_seconds" if timeout is None else "rollout.timeout_seconds"

@@ -151,7 +151,7 @@ def _regions(proposal: Proposal) -> Iterator[Finding]:
             "image-region",
             "container.image",
             f"image {quoted(image)} is in {where}, the endpoint in {quoted(region)}: it cannot be pulled",
-            "SageMaker API Reference, CreateModel",
+            "SageMaker API Reference, ContainerDefinition.Image",
         )
 
 
