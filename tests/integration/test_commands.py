@@ -96,7 +96,7 @@ def test_a_saved_plan_is_carried_out_exactly_or_not_at_all(deployed: Shell) -> N
     stale = deployed.run("deploy", "--plan", "saved.plan")
     assert stale.code == 7, stale.err
     assert deployed.run("rollback", before).code == 0
-    # The files are those of the revision that serves again: the other tests say what a deployment of them does.
+    # The files are those of the revision that serves again: other tests deploy them once more.
     (deployed.folder / "model.safetensors").write_bytes(weights)
 
 
