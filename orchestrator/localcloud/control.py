@@ -1,7 +1,7 @@
 """SageMaker's control plane: one operation from its JSON to its answer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from orchestrator.localcloud.alarms import Watcher
 from orchestrator.localcloud.artifacts import check_model
@@ -24,6 +24,8 @@ class ControlPlane:
         clients: For looking up what a model refers to.
         alarms: For looking up what a deployment refers to.
         clock: Seconds since 1970.
+        after: What to begin once an operation has changed the world, by the operation's name; it takes the
+            scope and the request.
     """
 
     def __init__(
@@ -33,12 +35,14 @@ class ControlPlane:
         clients: Clients,
         alarms: Watcher,
         clock: Callable[[], float],
+        after: Mapping[str, Callable[[Scope, Content], None]] | None = None,
     ) -> None:
         self._worlds = worlds
         self._engine = engine
         self._clients = clients
         self._alarms = alarms
         self._clock = clock
+        self._after = after or {}
 
     async def call(self, scope: Scope, operation: str, request: object, faults: Faults) -> Content:
         """Return the answer to one operation.
@@ -60,6 +64,8 @@ class ControlPlane:
             self._engine.reshape(Place(scope, valid["EndpointName"]))
         elif operation == "DeleteEndpoint":
             self._engine.delete(Place(scope, valid["EndpointName"]))
+        if begin := self._after.get(operation):
+            begin(scope, valid)
         return outcome.answer
 
     async def _look_up(self, scope: Scope, operation: str, request: Content) -> None:

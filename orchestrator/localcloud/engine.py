@@ -8,12 +8,12 @@ fleet does not come up, an alarm fires or time runs out, all traffic goes back i
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 from orchestrator.localcloud import endpoints
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.faults import Fault, Kind
 from orchestrator.localcloud.fleet import Fleet, FleetError, Place
+from orchestrator.localcloud.pace import Pace
 from orchestrator.localcloud.rollouts import Phase, alarms_of, launching, timeline, timeout_seconds
 from orchestrator.localcloud.traffic import Traffic, mixed, whole
 from orchestrator.localcloud.world import Deployment, Scope, Variant, World, Worlds
@@ -29,19 +29,6 @@ _FAILED = "Request to service failed. If failure persists after retry, contact c
 _HALF = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Time:
-    """The time that rollouts take.
-
-    Attributes:
-        clock: Seconds since 1970.
-        sleep: Returns after so many of its seconds.
-    """
-
-    clock: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-
 class RolledBackError(Exception):
     """A deployment is given up after its fleets came up."""
 
@@ -53,14 +40,14 @@ class Engine:
         worlds: Where the states are.
         launch: Starts the fleet of one variant, or raises `FleetError`.
         firing: Returns which of some alarms is in ALARM, if one is.
-        time: What rollouts wait by.
+        pace: What rollouts wait by.
     """
 
-    def __init__(self, worlds: Worlds, launch: Launch, firing: Firing, time: Time) -> None:
+    def __init__(self, worlds: Worlds, launch: Launch, firing: Firing, pace: Pace) -> None:
         self._worlds = worlds
         self._launch = launch
         self._firing = firing
-        self._time = time
+        self._pace = pace
         self._traffic: dict[Place, Traffic] = {}
         self._alive: set[Fleet] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -172,21 +159,23 @@ class Engine:
         """
         if not seconds:
             return
-        until = self._time.clock() + seconds
+        until = self._pace.clock() + self._pace.shortened(seconds)
         while True:
             alarm = await self._firing(place.scope, alarms_of(deployment.policy))
             left = self._left(deployment)
             if alarm is not None or (left is not None and left <= 0):
                 raise RolledBackError(alarm or "time")
-            now = self._time.clock()
+            now = self._pace.clock()
             if now >= until:
                 return
-            await self._time.sleep(min(_WATCH_SECONDS, until - now))
+            await self._pace.sleep(min(_WATCH_SECONDS, until - now))
 
     def _left(self, deployment: Deployment) -> float | None:
-        """Return how many seconds a deployment may still take; ``None`` for as many as it wants."""
+        """Return how much longer a deployment may take, in the clock's seconds; ``None`` for as long as it wants."""
         limit = timeout_seconds(deployment.policy)
-        return None if limit == float("inf") else deployment.since + limit - self._time.clock()
+        if limit == float("inf"):
+            return None
+        return deployment.since + self._pace.shortened(limit) - self._pace.clock()
 
     def _enter(self, place: Place, traffic: Traffic, phase: Phase) -> None:
         self._traffic[place] = traffic
@@ -194,11 +183,11 @@ class Engine:
 
     def _show(self, place: Place, phase: Phase) -> None:
         world = self._worlds.at(place.scope)
-        self._worlds.put(endpoints.staged(world, place.endpoint, phase.stages, self._time.clock()))
+        self._worlds.put(endpoints.staged(world, place.endpoint, phase.stages, self._pace.clock()))
 
     def _settle(self, place: Place, how: Callable[..., World], *reason: str) -> None:
         world = self._worlds.at(place.scope)
-        self._worlds.put(how(world, place.endpoint, *reason, self._time.clock()))
+        self._worlds.put(how(world, place.endpoint, *reason, self._pace.clock()))
 
     async def _start(self, place: Place, deployment: Deployment, old: Traffic | None) -> Mapping[str, Fleet]:
         """Return the new fleets by variant once all answer; if one does not, end the others."""

@@ -1,12 +1,9 @@
 """The front: one ASGI application that looks at each request and hands it to who answers it."""
 
 import asyncio
-import json
 import re
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,6 +19,7 @@ from orchestrator.localcloud.fallback import Moto, account_of
 from orchestrator.localcloud.faults import Faults
 from orchestrator.localcloud.fleet import Place
 from orchestrator.localcloud.operations import is_ours
+from orchestrator.localcloud.own import OwnPages
 from orchestrator.localcloud.runtime import Runtime
 from orchestrator.localcloud.scaling import Scaling
 from orchestrator.localcloud.streaming import StreamRuntime
@@ -32,15 +30,14 @@ from orchestrator.localcloud.wire import (
     check_throwaway,
     error_answer,
     operation_of,
+    parsed,
+    read,
 )
 from orchestrator.localcloud.world import Scope, Worlds
 
-HEALTH = "/_local/health"
-FAULTS = "/_local/faults"
 _OWN_PATHS = "/_local/"
 _INVOCATION = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)")
 _TARGET = "SageMaker."
-_MAX_REQUEST_BYTES = 8 * 2**20
 # Browsers resolve every name below localhost to the loopback, so no foreign site can own one.
 _LOCAL_HOST = re.compile(r"(127\.0\.0\.1|\[::1\]|([a-z0-9._-]+\.)?localhost)(:\d+)?", re.IGNORECASE)
 # moto's own controls: wiping it and reading all of it, without credentials.
@@ -59,6 +56,8 @@ class Parts:
         queues: The data plane of asynchronous endpoints.
         scaling: Looks at what moto lets through and AWS does not.
         moto: Everything else.
+        own: What is the local cloud's and not AWS's.
+        faults: What is to go wrong.
     """
 
     worlds: Worlds
@@ -68,6 +67,8 @@ class Parts:
     queues: AsyncRuntime
     scaling: Scaling
     moto: Moto
+    own: OwnPages
+    faults: Faults
 
 
 class LocalCloud:
@@ -75,13 +76,10 @@ class LocalCloud:
 
     Args:
         parts: Who answers what.
-        health: What ``GET /_local/health`` answers.
     """
 
-    def __init__(self, parts: Parts, health: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._health = health
-        self._faults = Faults()
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; there is nothing else here to connect to."""
@@ -94,28 +92,13 @@ class LocalCloud:
             _check_origin(request)
             check_throwaway(who)
             if connection["path"].startswith(_OWN_PATHS):
-                response = await self._own(request)
+                response = await self._parts.own.answer(request)
             else:
                 await self._aws(who, request, send)
         except ApiError as error:
             response = error_answer(error, request, who.service)
         if response is not None:
             await response(connection, receive, send)
-
-    async def _own(self, request: Request) -> Response:
-        """Answer what is the local cloud's and not AWS's."""
-        match request.method, request.url.path:
-            case "GET", path if path == HEALTH:
-                return JSONResponse(self._health())
-            case "GET", path if path == FAULTS:
-                return JSONResponse({"faults": self._faults.shown()})
-            case "POST", path if path == FAULTS:
-                return JSONResponse(self._faults.add(_parsed(await _read(request))).shown(), 201)
-            case "DELETE", path if path == FAULTS:
-                self._faults.lift()
-                return Response(status_code=204)
-            case method, path:
-                raise ApiError("NotFound", f"there is no {method} {path}", status=404)
 
     async def _aws(self, who: Caller, request: Request, send: Send) -> None:
         """Answer a call of AWS, or let moto answer it; with what is to go wrong with it.
@@ -124,7 +107,7 @@ class LocalCloud:
             ApiError: If it is to be throttled.
         """
         operation = operation_of(request)
-        kind = None if OWN in request.headers else self._faults.of_call(operation)
+        kind = None if OWN in request.headers else self._parts.faults.of_call(operation)
         if kind is faults.Kind.THROTTLE:
             # To its end: what is left of a body would be taken for the connection's next request.
             async for _ in request.stream():
@@ -158,10 +141,10 @@ class LocalCloud:
             await response(connection, receive, send)
 
     async def _autoscaling(self, who: Caller, operation: str, request: Request, send: Send) -> None:
-        body = await _read(request)
+        body = await read(request)
         if OWN not in request.headers:
             world = self._parts.worlds.at(_scope(who, request))
-            await self._parts.scaling.look(world, operation, _parsed(body))
+            await self._parts.scaling.look(world, operation, parsed(body))
         await self._parts.moto.answer(who, request.scope, _replay(body), send)
 
     async def _invoke(self, place: Place, kind: str, request: Request) -> Response:
@@ -174,12 +157,12 @@ class LocalCloud:
         return await self._parts.streams.invoke(place, request)
 
     async def _sagemaker(self, who: Caller, operation: str, request: Request, send: Send) -> Response | None:
-        body = await _read(request)
-        content = _parsed(body)
+        body = await read(request)
+        content = parsed(body)
         if not is_ours(operation, content):
             await self._parts.moto.answer(who, request.scope, _replay(body), send)
             return None
-        answer = await self._parts.control.call(_scope(who, request), operation, content, self._faults)
+        answer = await self._parts.control.call(_scope(who, request), operation, content, self._parts.faults)
         return JSONResponse(
             dict(answer), headers={"x-amzn-requestid": str(uuid.uuid4())}, media_type=JSON_1_1
         )
@@ -227,23 +210,6 @@ def _check_origin(request: Request) -> None:
 
 def _scope(who: Caller, request: Request) -> Scope:
     return Scope(account_of(who, request.headers.get("x-moto-account-id")), who.region)
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_REQUEST_BYTES:
-            raise ApiError("RequestEntityTooLarge", "the request is too large", status=413)
-    return bytes(body)
-
-
-def _parsed(body: bytes) -> object:
-    try:
-        content: object = json.loads(body or b"{}")
-    except ValueError as error:
-        raise ApiError("SerializationException", f"the request is not JSON: {error}") from error
-    return content
 
 
 def _replay(body: bytes) -> Receive:

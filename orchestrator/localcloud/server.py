@@ -6,40 +6,24 @@ import datetime as dt
 import fcntl
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
 from orchestrator import __version__
 from orchestrator.core.errors import ConflictError
-from orchestrator.localcloud.alarms import Watcher
-from orchestrator.localcloud.asynchronous import AsyncRuntime
-from orchestrator.localcloud.capture import Capture
-from orchestrator.localcloud.clients import Clients
-from orchestrator.localcloud.control import ControlPlane
-from orchestrator.localcloud.engine import Engine, Time
-from orchestrator.localcloud.fallback import Moto, datapoints
-from orchestrator.localcloud.fleet import Launcher
-from orchestrator.localcloud.front import LocalCloud, Parts
+from orchestrator.localcloud.assembly import MODELS, Ground, assemble
+from orchestrator.localcloud.front import LocalCloud
 from orchestrator.localcloud.lifecycle import HOST, STATE_FILE, listen
-from orchestrator.localcloud.metrics import Metrics
-from orchestrator.localcloud.runtime import Runtime
-from orchestrator.localcloud.scaling import Scaling
-from orchestrator.localcloud.streaming import StreamRuntime
-from orchestrator.localcloud.world import Worlds
 
 _GRACE_SECONDS = 5
 _OWNER_FILE = "owner.lock"
-_MODELS = "models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +54,13 @@ def serve(options: Options) -> None:
     os.chdir(options.state_dir)
     with _owned(options.state_dir), listen(options.port) as listener:
         # What a local cloud that was killed has left.
-        shutil.rmtree(options.state_dir / _MODELS, ignore_errors=True)
-        (options.state_dir / _MODELS).mkdir(mode=0o700)
+        shutil.rmtree(options.state_dir / MODELS, ignore_errors=True)
+        (options.state_dir / MODELS).mkdir(mode=0o700)
         try:
             asyncio.run(_run(options, listener))
         finally:
             (options.state_dir / STATE_FILE).unlink(missing_ok=True)
-            shutil.rmtree(options.state_dir / _MODELS, ignore_errors=True)
+            shutil.rmtree(options.state_dir / MODELS, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -112,34 +96,14 @@ class _Server(uvicorn.Server):
 async def _run(options: Options, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     url = f"http://{HOST}:{port}"
-    worlds, clients = Worlds(), Clients(url)
-    launcher = Launcher(clients, options.container, options.state_dir / _MODELS, time.time)
-    metrics = Metrics(clients)
-    alarms = Watcher(clients, datapoints, time.time)
-    engine = Engine(worlds, launcher.launch, alarms.firing, Time(time.time))
-    capture = Capture(clients, secrets.SystemRandom())
-    runtime = Runtime(engine.traffic, metrics.record, capture.take)
-    queues = AsyncRuntime(runtime, clients)
-    application = LocalCloud(
-        Parts(
-            worlds,
-            ControlPlane(worlds, engine, clients, alarms, time.time),
-            runtime,
-            StreamRuntime(runtime),
-            queues,
-            Scaling(clients),
-            Moto(),
-        ),
-        lambda: _health(worlds),
-    )
-    server = _Server(_configured(application), lambda: _announce(options.state_dir, url, port))
+    assembled = assemble(Ground(url, options.state_dir, options.container))
+    server = _Server(_configured(assembled.application), lambda: _announce(options.state_dir, url, port))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     serving = asyncio.create_task(server.serve([listener]))
     await stop.wait()
-    for part in (queues, runtime, engine, alarms, metrics, capture):
-        await part.close()
+    await assembled.close()
     server.should_exit = True
     await serving
 
@@ -155,15 +119,6 @@ def _configured(application: LocalCloud) -> uvicorn.Config:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-
-
-def _health(worlds: Worlds) -> dict[str, Any]:
-    endpoints = [
-        {"name": endpoint.name, "region": world.scope.region, "status": str(endpoint.status)}
-        for world in worlds.all()
-        for endpoint in world.endpoints.values()
-    ]
-    return {"status": "ok", "pid": os.getpid(), "version": __version__, "endpoints": endpoints}
 
 
 def _announce(state_dir: Path, url: str, port: int) -> None:

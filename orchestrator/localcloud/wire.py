@@ -1,5 +1,6 @@
 """The forms that requests and answers take on the wire: who calls, and how errors are written."""
 
+import json
 import re
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
@@ -20,6 +21,7 @@ _CREDENTIAL = re.compile(r"(?P<key>[^/=\s]+)/\d{8}/(?P<region>[^/]*)/(?P<service
 _OLD_KEY = re.compile(r"AWS (?P<key>[^:\s]+):")
 # Keys of IAM users begin so; those of assumed roles, which moto hands out, begin with ASIA.
 _REAL_KEY = "AKIA"
+_MAX_REQUEST_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +84,30 @@ def error_answer(error: ApiError, request: Request, service: str) -> Response:
         {"x-amzn-errortype": error.code},
         media_type=JSON_1_1,
     )
+
+
+async def read(request: Request) -> bytes:
+    """Return the whole body of a request that is small by its nature.
+
+    Raises:
+        ApiError: If it is not.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_REQUEST_BYTES:
+            raise ApiError("RequestEntityTooLarge", "the request is too large", status=413)
+    return bytes(body)
+
+
+def parsed(body: bytes) -> object:
+    """Return what a body of JSON says; an empty one is an empty object.
+
+    Raises:
+        ApiError: If it is no JSON.
+    """
+    try:
+        content: object = json.loads(body or b"{}")
+    except ValueError as error:
+        raise ApiError("SerializationException", f"the request is not JSON: {error}") from error
+    return content

@@ -4,7 +4,7 @@ Nothing here knows HTTP, processes or the clock: `records` and `endpoints` say h
 another, and `Worlds` holds the present one of each account and region.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -158,11 +158,20 @@ class Outcome:
     answer: Content = field(default_factory=dict)
 
 
+Seen = Callable[[World, World], None]
+"""Takes the world before a change and the one after it."""
+
+
 class Worlds:
     """The present world of each account and region."""
 
     def __init__(self) -> None:
         self._worlds: dict[Scope, World] = {}
+        self._seeing: list[Seen] = []
+
+    def subscribe(self, seen: Seen) -> None:
+        """Let ``seen`` have each change from now on, as it happens; it must not wait."""
+        self._seeing.append(seen)
 
     def at(self, scope: Scope) -> World:
         """Return the world of ``scope``, which is empty until something is made in it."""
@@ -170,7 +179,10 @@ class Worlds:
 
     def put(self, world: World) -> None:
         """Let ``world`` be the present one of its scope."""
+        before = self.at(world.scope)
         self._worlds[world.scope] = world
+        for seen in self._seeing:
+            seen(before, world)
 
     def all(self) -> tuple[World, ...]:
         """Return every world in which anything was ever made."""

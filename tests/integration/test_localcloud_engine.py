@@ -12,10 +12,11 @@ import pytest
 
 from orchestrator.core.resources import EndpointStatus
 from orchestrator.localcloud.container import Container, ContainerError
-from orchestrator.localcloud.engine import Engine, Time
+from orchestrator.localcloud.engine import Engine
 from orchestrator.localcloud.exchange import Answer, Headers, Streamed
 from orchestrator.localcloud.faults import Fault, Kind
 from orchestrator.localcloud.fleet import Fleet, FleetError, Place
+from orchestrator.localcloud.pace import Pace
 from orchestrator.localcloud.world import Content, Deployment, Endpoint, Scope, Variant, Worlds
 
 PLACE = Place(Scope("123456789012", "eu-west-1"), "e")
@@ -148,7 +149,7 @@ def on_a_bench(scenario: Callable[[Bench], Coroutine[None, None, None]]) -> None
     async def run() -> None:
         worlds, launcher, time = Worlds(), FakeLauncher(), FakeTime()
         alarms = FakeAlarms(time)
-        engine = Engine(worlds, launcher.launch, alarms.firing, Time(time.clock, time.sleep))
+        engine = Engine(worlds, launcher.launch, alarms.firing, Pace(time.clock, time.sleep))
         await scenario(Bench(worlds, launcher, time, alarms, engine))
 
     asyncio.run(run())
