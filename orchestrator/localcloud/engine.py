@@ -171,7 +171,7 @@ class Engine:
             await self._pace.sleep(min(_WATCH_SECONDS, until - now))
 
     def _left(self, deployment: Deployment) -> float | None:
-        """Return how much longer a deployment may take, in the clock's seconds; ``None`` for as long as it wants."""
+        """Return how many seconds of the clock a deployment has left; ``None`` for as many as it wants."""
         limit = timeout_seconds(deployment.policy)
         if limit == float("inf"):
             return None
