@@ -49,9 +49,10 @@ bench: $(STAMP)  ## the figures of docs/benchmarks.md, as ratios measured in one
 	$(BIN)/python -m tests.benchmarks.serving_reload
 	$(BIN)/python -m tests.benchmarks.serving_soak
 
-conformance: $(STAMP)  ## ask the real toolkit again what it answers, and compare with what is recorded
+conformance: $(STAMP)  ## ask the real toolkit what it answers, and run real clients against the local cloud
 	$(BIN)/python -m tests.conformance.recording
 	$(BIN)/python -m tests.conformance.models
+	$(BIN)/python -m tests.conformance.rehearsal
 
 fuzz: $(STAMP)  ## fuzzers and faults, up to fifty times as long as in the tests
 	ORCHESTRATOR_FUZZ=50 $(BIN)/pytest --numprocesses 2 -o faulthandler_timeout=14400 tests/security -k fuzz

@@ -16,15 +16,23 @@ Model = Mapping[str, Any]
 Shape = Mapping[str, Any]
 
 # The models' patterns are Java's. Python has no \p classes; these stand-ins accept the same letters,
-# separators and digits, and besides only characters that the same bracket names anyway.
+# separators and digits, and besides only characters that the same bracket names anyway. Marks, symbols and
+# punctuation are told apart in ASCII only.
+_BEYOND_ASCII = r"\xa1-\U0010ffff"
 _JAVA_CLASSES = {
     r"\p{L}": r"\w",
     r"\p{Z}": r"\s",
     r"\p{N}": r"\d",
+    r"\p{M}": _BEYOND_ASCII,
+    r"\p{S}": rf"$+<=>\^`|~{_BEYOND_ASCII}",
+    r"\p{P}": rf"!-#%-*,-/:;?@\[-\]_{{}}{_BEYOND_ASCII}",
+    r"\p{Alnum}": "a-zA-Z0-9",
     r"\p{Print}": r"[^\x00-\x1f\x7f]",
     # A pair of surrogates is one character here, and beyond what a bracket of the first plane names.
     r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF",
 }
+# Java lets an end be there several times, as in "(...)${1,128}"; the length is a rule of its own.
+_REPEATED_END = re.compile(r"\$\{\d+,\d+\}")
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -191,4 +199,4 @@ def _bounds(
 def _compiled(pattern: str) -> re.Pattern[str]:
     for java, python in _JAVA_CLASSES.items():
         pattern = pattern.replace(java, python)
-    return re.compile(pattern)
+    return re.compile(_REPEATED_END.sub("$", pattern))

@@ -1,4 +1,4 @@
-"""Models' artifacts: where they are, whether they are there, and how they are unpacked."""
+"""Models' artifacts: where they are, and how they are unpacked."""
 
 import contextlib
 import tarfile
@@ -11,10 +11,9 @@ from botocore.client import BaseClient
 from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestrator.core.errors import ArtifactError
-from orchestrator.localcloud.apierrors import invalid, unsupported
+from orchestrator.localcloud.apierrors import unsupported
 from orchestrator.localcloud.clients import Clients
-from orchestrator.localcloud.modeldata import ModelData, model_data
-from orchestrator.localcloud.records import containers_of
+from orchestrator.localcloud.modeldata import model_data
 from orchestrator.localcloud.world import Content, Scope
 
 _CHUNK_BYTES = 1024 * 1024
@@ -27,46 +26,6 @@ MAX_UNPACKED_BYTES = 64 * 2**30
 # What tarfile raises for archives that are damaged, or made to do harm: a null in a name is a ValueError,
 # a long chain of headers a RecursionError.
 _UNFIT = (tarfile.TarError, EOFError, OSError, ValueError, RecursionError)
-
-
-def check_model(clients: Clients, scope: Scope, request: Content) -> None:
-    """Check that what a CreateModel request refers to exists, as AWS does before it answers.
-
-    Raises:
-        ApiError: If a model's data or the role is missing.
-    """
-    for container in containers_of(request):
-        if (data := model_data(container)) is not None:
-            _check_data(clients, scope, data)
-    if role := request.get("ExecutionRoleArn"):
-        _check_role(clients, scope, role)
-
-
-def _check_data(clients: Clients, scope: Scope, data: ModelData) -> None:
-    bucket, key = place_of(data.url)
-    s3 = clients.client("s3", scope)
-    try:
-        if data.is_uncompressed:
-            found = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)["KeyCount"]
-        else:
-            found = s3.head_object(Bucket=bucket, Key=key)
-    except (ClientError, BotoCoreError) as error:
-        raise invalid(f"Could not find model data at {data.url}.") from error
-    if not found:
-        raise invalid(f"Could not find model data at {data.url}.")
-
-
-def _check_role(clients: Clients, scope: Scope, arn: str) -> None:
-    account, resource = arn.split(":", 5)[4:]
-    if account != scope.account:
-        return
-    try:
-        clients.client("iam", scope).get_role(RoleName=resource.rpartition("/")[2])
-    except (ClientError, BotoCoreError) as error:
-        raise invalid(
-            f"Could not assume role {arn}. Please ensure that the role exists and allows principal "
-            "'sagemaker.amazonaws.com' to assume the role."
-        ) from error
 
 
 def place_of(url: str) -> tuple[str, str]:

@@ -3,54 +3,48 @@
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator import __version__
+from orchestrator.localcloud.access import Access
 from orchestrator.localcloud.alarms import Watcher
+from orchestrator.localcloud.announcing import Announcing
 from orchestrator.localcloud.asynchronous import AsyncRuntime
+from orchestrator.localcloud.autoscaler import Autoscaler
+from orchestrator.localcloud.breaking import breaking
 from orchestrator.localcloud.capture import Capture
-from orchestrator.localcloud.clients import Clients
+from orchestrator.localcloud.console.reading import reads
+from orchestrator.localcloud.console.recent import Recent, told
+from orchestrator.localcloud.console.state import Sight, State
 from orchestrator.localcloud.control import ControlPlane
 from orchestrator.localcloud.engine import Engine
-from orchestrator.localcloud.fallback import Moto, datapoints
+from orchestrator.localcloud.events import Outbox
+from orchestrator.localcloud.fallback import handed_out
 from orchestrator.localcloud.faults import Faults
-from orchestrator.localcloud.fleet import Launcher
+from orchestrator.localcloud.fleet import Place
 from orchestrator.localcloud.front import LocalCloud, Parts
+from orchestrator.localcloud.gauges import Gauges
+from orchestrator.localcloud.ground import Ground, Lasting
+from orchestrator.localcloud.hosting import Hosting, hosting
+from orchestrator.localcloud.keeping import Keeper
+from orchestrator.localcloud.launcher import Launcher, processors
+from orchestrator.localcloud.lookups import has_object
 from orchestrator.localcloud.metrics import Metrics
 from orchestrator.localcloud.own import OwnPages
-from orchestrator.localcloud.pace import Pace
+from orchestrator.localcloud.past import Past
+from orchestrator.localcloud.pipelines import Composing
+from orchestrator.localcloud.reviving import interrupted, waiting
 from orchestrator.localcloud.runtime import Runtime
+from orchestrator.localcloud.scalables import measured
 from orchestrator.localcloud.scaling import Scaling
 from orchestrator.localcloud.streaming import StreamRuntime
-from orchestrator.localcloud.world import Worlds
+from orchestrator.localcloud.tagsearch import show_ours
+from orchestrator.localcloud.transforms.running import Transforms
+from orchestrator.localcloud.worlds import Worlds
 
-MODELS = "models"
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What a local cloud stands on.
-
-    Attributes:
-        url: Where it answers, for the clients that it has for itself.
-        folder: Its own; ``models`` in it is where models are unpacked.
-        container: The program that serves a model, up to where the model's folder is named.
-        pace: How fast its time goes.
-        keeps: Whether what is in it survives a restart.
-    """
-
-    url: str
-    folder: Path
-    container: Sequence[str]
-    pace: Pace = field(default_factory=Pace)
-    keeps: bool = False
-
-    @property
-    def models(self) -> Path:
-        """The folder that models are unpacked in."""
-        return self.folder / MODELS
+# Models of a multi-model endpoint for each process that a variant may have: each is a process of its own.
+_MODELS_PER_PROCESS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,41 +53,106 @@ class Assembled:
 
     Attributes:
         application: Its front, an ASGI application.
+        beginning: What goes on by itself, to be called one after the other once it answers.
         closing: What ends it, to be awaited one after the other while it still answers.
+        worlds: What there is in it.
     """
 
     application: LocalCloud
+    beginning: Sequence[Callable[[], None]]
     closing: Sequence[Callable[[], Awaitable[None]]]
+    worlds: Worlds
+
+    def begin(self) -> None:
+        """Begin what goes on by itself."""
+        for begin in self.beginning:
+            begin()
 
     async def close(self) -> None:
         """End every fleet, and send what waits to be sent."""
         for close in self.closing:
             await close()
+        # Whoever still works on a request for what was here: it is not to be kept.
+        self.worlds.close()
 
 
-def assemble(ground: Ground) -> Assembled:
-    """Return a local cloud; it starts nothing before it is asked to."""
-    worlds, clients, faults = Worlds(), Clients(ground.url), Faults()
-    launcher = Launcher(clients, ground.container, ground.models, ground.pace.clock)
-    metrics = Metrics(clients)
-    alarms = Watcher(clients, datapoints, ground.pace.clock)
-    engine = Engine(worlds, launcher.launch, alarms.firing, ground.pace)
+def assemble(ground: Ground, lasting: Lasting, reset: Callable[[], Awaitable[None]]) -> Assembled:
+    """Return a local cloud; it starts nothing before it is asked to.
+
+    Args:
+        ground: What it stands on.
+        lasting: What it has in common with the one before it.
+        reset: Puts another in its place.
+    """
+    worlds, clients, faults = _kept(lasting.keeper, ground.pace.clock()), lasting.clients, Faults()
+    show_ours(worlds)
+    launcher = Launcher(
+        clients,
+        ground.container,
+        ground.models,
+        ground.pace,
+        ground.launch_seconds,
+        ground.processes or processors(),
+        ground.any_image,
+    )
+    outbox = Outbox()
+    alarms = Watcher(ground.pace, outbox)
+    worlds.subscribe(Announcing(outbox, ground.pace.clock).see)
+    composing = Composing(launcher.launch, has_object, _MODELS_PER_PROCESS * launcher.processes)
+    launch = hosting(composing.launch)
+    engine = Engine(worlds, launch, alarms.firing, ground.pace)
+    components = Hosting(worlds, launch, ground.pace.clock)
     capture = Capture(clients, secrets.SystemRandom())
-    runtime = Runtime(engine.traffic, metrics.record, capture.take)
+    metrics = Metrics(ground.pace)
+    recent = Recent(engine.traffic, ground.pace.clock)
+    worlds.subscribe(recent.see)
+    seen = told(metrics.record, recent.record)
+    runtime = Runtime(breaking(engine.traffic, faults), seen, capture.take, components.share)
     queues = AsyncRuntime(runtime, clients)
+    metrics.watch(Gauges(worlds, engine.traffic, queues.backlog, ground.models))
+    transforms = Transforms(worlds, composing.launch, clients, ground.pace, ground.models)
+    state = State(Sight(worlds, engine.traffic, recent, faults, reads(clients), ground.pace.speed))
+    control = ControlPlane(
+        worlds, engine, alarms, ground.pace.clock, {**components.after, **transforms.after}
+    )
+    autoscaler = Autoscaler(worlds, control.act, measured, ground.pace)
     parts = Parts(
         worlds,
-        ControlPlane(worlds, engine, clients, alarms, ground.pace.clock),
+        control,
         runtime,
         StreamRuntime(runtime),
         queues,
-        Scaling(clients),
-        Moto(),
-        OwnPages(faults, lambda: _health(worlds)),
+        Scaling(autoscaler.activities),
+        lasting.moto,
+        OwnPages(faults, lambda: _health(worlds), reset, state),
         faults,
+        Past(worlds, faults, ground.pace.clock),
+        Access(ground.token, handed_out),
     )
-    ends = (queues, runtime, engine, alarms, metrics, capture)
-    return Assembled(LocalCloud(parts), [part.close for part in ends])
+    watching = (alarms, metrics, outbox)
+    ends = (autoscaler, state, transforms, queues, runtime, components, engine, *watching, capture)
+    revives = (lambda: _revive(worlds, engine), components.revive)
+    begins = (*revives, autoscaler.begin, metrics.begin, lambda: alarms.begin(autoscaler.alarmed))
+    return Assembled(LocalCloud(parts), begins, [part.close for part in ends], worlds)
+
+
+def _kept(keeper: Keeper | None, now: float) -> Worlds:
+    """Return the worlds that were kept, as the restart leaves them; they are kept from now on."""
+    if keeper is None:
+        return Worlds()
+    worlds = Worlds(keeper)
+    for kept in keeper.worlds():
+        world = interrupted(kept, now)
+        keeper.note(kept, world)
+        worlds.put(world)
+    return worlds
+
+
+def _revive(worlds: Worlds, engine: Engine) -> None:
+    """Start again what served before a restart."""
+    for world in worlds.all():
+        for name in waiting(world):
+            engine.revive(Place(world.scope, name))
 
 
 def _health(worlds: Worlds) -> dict[str, Any]:

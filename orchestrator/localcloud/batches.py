@@ -36,7 +36,8 @@ class Batches(Generic[_Item]):
 
     async def _send_soon(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), _BATCH_SECONDS)
+            async with asyncio.timeout(_BATCH_SECONDS):
+                await self._closing.wait()
         while self._waiting:
             waiting, self._waiting = self._waiting, []
             await asyncio.to_thread(self._send, waiting)

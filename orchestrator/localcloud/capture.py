@@ -20,11 +20,12 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from orchestrator.localcloud.admission import PREFIX
 from orchestrator.localcloud.batches import Batches
 from orchestrator.localcloud.clients import Clients
 from orchestrator.localcloud.deployments import captures
 from orchestrator.localcloud.exchange import Headers
-from orchestrator.localcloud.runtime import PREFIX, Exchange
+from orchestrator.localcloud.runtime import Exchange
 from orchestrator.localcloud.world import Content, Scope
 
 _PERCENT = 100

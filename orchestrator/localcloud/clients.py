@@ -9,6 +9,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 
 from orchestrator.localcloud.defaults import ACCESS_KEY, SECRET_KEY
+from orchestrator.localcloud.wanted import TOKEN_HEADER
 from orchestrator.localcloud.world import Scope
 
 OWN = "x-local-cloud-own"
@@ -16,10 +17,16 @@ OWN = "x-local-cloud-own"
 
 
 class Clients:
-    """Clients for the local cloud at ``url``, each made once per account and region, in any thread."""
+    """Clients for the local cloud at ``url``, each made once per account and region, in any thread.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: Where it answers.
+        token: What it asks of every request, if anything.
+    """
+
+    def __init__(self, url: str, token: str = "") -> None:
         self._url = url
+        self._token = token
         self._lock = threading.Lock()
         self._session = boto3.Session()
         self._made: dict[tuple[str, Scope], BaseClient] = {}
@@ -45,6 +52,8 @@ class Clients:
         def name_account(request: AWSPreparedRequest, **_: Any) -> None:  # noqa: ANN401 - botocore's events
             request.headers["x-moto-account-id"] = scope.account
             request.headers[OWN] = "1"
+            if self._token:
+                request.headers[TOKEN_HEADER] = self._token
 
         client.meta.events.register("before-send", name_account)
         return client

@@ -44,6 +44,10 @@ class Container:
         command: The whole command line.
         variables: Its environment.
         log: Takes each line it writes.
+
+    Attributes:
+        port: Where it answers, or ``None`` while it does not.
+        restarts: How often it was started again after it had ended by itself.
     """
 
     def __init__(
@@ -57,6 +61,12 @@ class Container:
         self._keeper: asyncio.Task[None] | None = None
         self._error = ""
         self.port: int | None = None
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process, or ``None`` while there is none."""
+        return None if self._process is None else self._process.pid
 
     async def start(self, timeout_seconds: float) -> None:
         """Return once it answers.
@@ -115,7 +125,8 @@ class Container:
         if process.returncode is None:
             process.terminate()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), grace_seconds)
+                async with asyncio.timeout(grace_seconds):
+                    await process.wait()
         # Whatever it has started and left behind is in its session still.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -133,6 +144,7 @@ class Container:
             self._log(f"starting the container again in {pause_seconds:g} s")
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+            self.restarts += 1
             with contextlib.suppress(ContainerError):
                 await self._launch(timeout_seconds)
 

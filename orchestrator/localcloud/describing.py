@@ -1,12 +1,10 @@
 """DescribeEndpoint and the lists: what callers see of a world."""
 
-import base64
-import json
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.localcloud.apierrors import invalid
 from orchestrator.localcloud.endpoints import get
+from orchestrator.localcloud.paging import Listing, page
 from orchestrator.localcloud.world import (
     CONFIG,
     ENDPOINT,
@@ -20,8 +18,9 @@ from orchestrator.localcloud.world import (
     World,
 )
 
-# SageMaker API reference, ListEndpoints: newest first; the size of a page is from experience.
-_PAGE = 10
+_MODELS = Listing("Models", "ModelName")
+_CONFIGS = Listing("EndpointConfigs", "EndpointConfigName")
+_ENDPOINTS = Listing("Endpoints", "EndpointName", "EndpointStatus")
 
 
 def describe_endpoint(world: World, request: Content) -> Content:
@@ -50,15 +49,14 @@ def describe_endpoint(world: World, request: Content) -> Content:
 
 def list_models(world: World, request: Content) -> Content:
     """Return one page of the models."""
-    return _page(
-        "Models", [_summary(world, MODEL, "Model", model) for model in world.models.values()], request
-    )
+    lines = [_summary(world, MODEL, "Model", model) for model in world.models.values()]
+    return page(_MODELS, lines, request)
 
 
 def list_endpoint_configs(world: World, request: Content) -> Content:
     """Return one page of the endpoint configs."""
     lines = [_summary(world, CONFIG, "EndpointConfig", config) for config in world.configs.values()]
-    return _page("EndpointConfigs", lines, request)
+    return page(_CONFIGS, lines, request)
 
 
 def list_endpoints(world: World, request: Content) -> Content:
@@ -71,7 +69,7 @@ def list_endpoints(world: World, request: Content) -> Content:
         }
         for endpoint in world.endpoints.values()
     ]
-    return _page("Endpoints", lines, request)
+    return page(_ENDPOINTS, lines, request)
 
 
 def _summary(world: World, kind: str, member: str, resource: Record | Endpoint) -> dict[str, Any]:
@@ -162,53 +160,3 @@ def _moving(deployment: Deployment, variant: Variant) -> Content:
         ],
     }
     return {**shown, "InstanceType": variant.instance_type} if variant.instance_type else shown
-
-
-def _page(member: str, lines: list[dict[str, Any]], request: Content) -> Content:
-    """Return the page of ``lines`` that ``request`` asks for, under the name ``member``.
-
-    A token is the place of the last line that was shown, not its number, so that a page loses and
-    repeats nothing when resources come and go between two calls.
-    """
-    noun = member[:-1]
-    sort = {"Name": f"{noun}Name", "Status": "EndpointStatus"}.get(request.get("SortBy", ""), "CreationTime")
-
-    def place(line: Content) -> list[Any]:
-        return [line[sort], line[f"{noun}Name"]]
-
-    descending = request.get("SortOrder", "Descending") == "Descending"
-    found = sorted((line for line in lines if _fits(line, noun, request)), key=place, reverse=descending)
-    if token := request.get("NextToken"):
-        seen = _read_token(token, sort)
-        found = [line for line in found if (place(line) < seen if descending else place(line) > seen)]
-    size = request.get("MaxResults", _PAGE)
-    page: dict[str, Any] = {member: found[:size]}
-    if len(found) > size:
-        page["NextToken"] = base64.urlsafe_b64encode(
-            json.dumps([sort, *place(found[size - 1])]).encode()
-        ).decode()
-    return page
-
-
-def _fits(line: Content, noun: str, request: Content) -> bool:
-    moments = (
-        ("CreationTime", line["CreationTime"]),
-        ("LastModifiedTime", line.get("LastModifiedTime", 0.0)),
-    )
-    return (
-        request.get("NameContains", "").lower() in line[f"{noun}Name"].lower()
-        and request.get("StatusEquals", line.get("EndpointStatus")) == line.get("EndpointStatus")
-        and all(moment <= request.get(f"{name}Before", moment) for name, moment in moments)
-        and all(moment >= request.get(f"{name}After", moment) for name, moment in moments)
-    )
-
-
-def _read_token(token: str, sort: str) -> list[Any]:
-    """Return the place a token stands for; it must come from a list of the same order."""
-    try:
-        sorted_by, value, name = json.loads(base64.urlsafe_b64decode(token))
-    except (ValueError, TypeError) as error:
-        raise invalid("Invalid pagination token.") from error
-    if sorted_by != sort or isinstance(value, str) != (sort != "CreationTime"):
-        raise invalid("The pagination token belongs to a list of another order.")
-    return [value, str(name)]

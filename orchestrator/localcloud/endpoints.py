@@ -18,8 +18,9 @@ from dataclasses import replace
 from orchestrator.core.resources import EndpointStatus
 from orchestrator.localcloud.apierrors import invalid
 from orchestrator.localcloud.deployments import deployment_of, is_async, succeeding
-from orchestrator.localcloud.records import find, tags_of, without
+from orchestrator.localcloud.records import find
 from orchestrator.localcloud.rollouts import check_fit, check_policy
+from orchestrator.localcloud.tagging import retagged, tags_of
 from orchestrator.localcloud.world import (
     CONFIG,
     ENDPOINT,
@@ -30,6 +31,7 @@ from orchestrator.localcloud.world import (
     Stage,
     Variant,
     World,
+    without,
 )
 
 _RESOLUTION_SECONDS = 0.001
@@ -43,13 +45,13 @@ def create_endpoint(world: World, request: Content, now: float) -> Outcome:
             what the local cloud does not do.
     """
     name, config = request["EndpointName"], request["EndpointConfigName"]
-    for taken in world.endpoints:
-        # "The name must be unique ... case-insensitive": SageMaker API reference, CreateEndpoint.
-        if taken.lower() == name.lower():
-            raise invalid(f'Cannot create already existing endpoint "{_arn(world, taken)}".')
+    # "The name must be unique ... case-insensitive": SageMaker API reference, CreateEndpoint.
+    if name.lower() in map(str.lower, world.endpoints):
+        (taken,) = (one for one in world.endpoints if one.lower() == name.lower())
+        raise invalid(f'Cannot create already existing endpoint "{_arn(world, taken)}".')
     deployment = deployment_of(world, config, _policy(request), now)
     endpoint = Endpoint(name, EndpointStatus.CREATING, config, now, now, pending=deployment)
-    tagged = replace(world, tags={**world.tags, _arn(world, name): tags_of(request)})
+    tagged = retagged(world, _arn(world, name), tags_of(request))
     return _answered(tagged.with_endpoint(endpoint), name)
 
 
@@ -100,10 +102,13 @@ def delete_endpoint(world: World, request: Content, now: float) -> Outcome:
     """Begin to delete an endpoint: it is ``Deleting`` until it is `gone`.
 
     Raises:
-        ApiError: If there is none, or it is moving.
+        ApiError: If there is none, it is moving, or it has inference components.
     """
     endpoint = get(world, request["EndpointName"])
     _check_settled(world, endpoint)
+    if any(component.endpoint == endpoint.name for component in world.components.values()):
+        # That AWS refuses it is known, not what it says: aws/amazon-sagemaker-feedback#49.
+        raise invalid(f'Endpoint "{_arn(world, endpoint.name)}" has inference components: delete them first.')
     moved = replace(endpoint, status=EndpointStatus.DELETING, modified=_later(endpoint, now))
     return Outcome(world.with_endpoint(moved))
 

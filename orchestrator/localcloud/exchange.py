@@ -1,36 +1,58 @@
-"""One HTTP request to a serving process, and its answer.
+"""HTTP requests to serving processes, and their answers.
 
-A connection of its own for each: on the loopback it costs a fraction of a millisecond, and no request
-can meet a connection that the other side is just closing.
+Connections are kept for the next request: making one costs more than the whole of a small exchange. A
+container may close one just as it is used again; if not a byte of an answer has come then, the request goes
+once more over a connection of its own.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
-import h11
+from orchestrator.localcloud.wires import BrokenAnswerError, CutAnswerError, Headers, Wire
 
 MAX_BODY_BYTES = 26_214_400
 """25 MB, either way: SageMaker developer guide, model-hosting-faqs."""
 
-_CHUNK_BYTES = 262_144
-_MAX_HEADERS_BYTES = 65_536
+INVOCATIONS = "/invocations"
+"""Where containers take requests."""
 
-Headers = Sequence[tuple[str, str]]
+_HOST = "127.0.0.1"
+_MOST_IDLE = 64
+
+__all__ = [
+    "INVOCATIONS",
+    "MAX_BODY_BYTES",
+    "Answer",
+    "BrokenAnswerError",
+    "Connections",
+    "CutAnswerError",
+    "Headers",
+    "LostInstanceError",
+    "Streamed",
+    "gathered",
+]
+
+
+class LostInstanceError(BrokenAnswerError):
+    """The instance that a request was for is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model's container answered; ``headers`` have names in lower case."""
+    """What the model's container answered; ``headers`` have names in lower case.
+
+    Attributes:
+        instance: The id of the instance that answered; empty where the fleet does not say.
+        setup_us: How long the request waited for a container to start, in microseconds.
+    """
 
     status: int
     headers: Headers
     body: bytes
-
-
-class BrokenAnswerError(Exception):
-    """There was no answer, or it could not be read whole."""
+    instance: str = ""
+    setup_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,45 +61,115 @@ class Streamed:
 
     Attributes:
         parts: Of the body, as they come; `BrokenAnswerError` if they break off.
+        setup_us: How long the request waited for a container to start, in microseconds.
     """
 
     status: int
     headers: Headers
     parts: AsyncGenerator[bytes, None]
+    setup_us: int = 0
 
 
-async def ask(port: int, headers: Headers, body: bytes) -> Answer:
-    """Post ``body`` to ``/invocations`` on 127.0.0.1, and return the whole answer.
+class Connections:
+    """Connections to processes on 127.0.0.1, by their ports."""
 
-    Raises:
-        BrokenAnswerError: If the connection is refused or breaks, or the answer is no HTTP or too large.
-    """
-    async with streamed(port, headers, body) as answer:
-        return await gathered(answer)
+    def __init__(self) -> None:
+        self._idle: dict[int, list[Wire]] = {}
+
+    async def ask(self, port: int, headers: Headers, body: bytes, path: str = INVOCATIONS) -> Answer:
+        """Post ``body``, and return the whole answer.
+
+        Raises:
+            BrokenAnswerError: If there is no connection, it breaks, or the answer is no HTTP or too large.
+        """
+        wire = await self._begun(port, _request("POST", path, headers, body))
+        try:
+            content = await wire.whole(MAX_BODY_BYTES)
+        finally:
+            self._put_back(port, wire)
+        return Answer(wire.status, wire.headers, content)
+
+    async def look(self, port: int, path: str) -> Answer:
+        """Return the whole answer to a GET request.
+
+        Raises:
+            BrokenAnswerError: As `ask` does.
+        """
+        wire = await self._begun(port, _request("GET", path, (), b""))
+        try:
+            content = await wire.whole(MAX_BODY_BYTES)
+        finally:
+            self._put_back(port, wire)
+        return Answer(wire.status, wire.headers, content)
+
+    @contextlib.asynccontextmanager
+    async def streamed(
+        self, port: int, headers: Headers, body: bytes, path: str = INVOCATIONS
+    ) -> AsyncIterator[Streamed]:
+        """Post ``body``, and keep the connection while the answer comes.
+
+        Raises:
+            BrokenAnswerError: If there is no connection, it breaks, or the answer is no HTTP.
+        """
+        wire = await self._begun(port, _request("POST", path, headers, body))
+        parts = wire.parts()
+        try:
+            yield Streamed(wire.status, wire.headers, parts)
+        finally:
+            await parts.aclose()
+            self._put_back(port, wire)
+
+    def close(self) -> None:
+        """Close what nobody uses; what is in use closes with its answer."""
+        for wires in self._idle.values():
+            for wire in wires:
+                wire.close()
+        self._idle.clear()
+
+    async def _begun(self, port: int, request: bytes) -> Wire:
+        """Return the connection over which the answer to ``request`` has begun to come."""
+        if kept := self._taken(port):
+            try:
+                return await _sent(kept, request)
+            except BrokenAnswerError:
+                if kept.has_heard:
+                    raise
+        try:
+            _, made = await asyncio.get_running_loop().create_connection(Wire, _HOST, port)
+        except OSError as error:
+            raise BrokenAnswerError(str(error)) from error
+        return await _sent(made, request)
+
+    def _taken(self, port: int) -> Wire | None:
+        wires = self._idle.get(port, [])
+        while wires:
+            wire = wires.pop()
+            if wire.is_reusable:
+                return wire
+        self._idle.pop(port, None)
+        return None
+
+    def _put_back(self, port: int, wire: Wire) -> None:
+        wires = self._idle.setdefault(port, [])
+        if wire.is_reusable and len(wires) < _MOST_IDLE:
+            wires.append(wire)
+        else:
+            wire.close()
 
 
-@contextlib.asynccontextmanager
-async def streamed(port: int, headers: Headers, body: bytes) -> AsyncIterator[Streamed]:
-    """Post ``body`` to ``/invocations`` on 127.0.0.1, and keep the connection while its answer comes.
-
-    Raises:
-        BrokenAnswerError: If the connection is refused or breaks, or the answer is no HTTP.
-    """
+async def _sent(wire: Wire, request: bytes) -> Wire:
+    """Send a request, and return the connection once the answer's headers are there."""
+    wire.send(request)
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError as error:
-        raise BrokenAnswerError(str(error)) from error
-    try:
-        connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEADERS_BYTES)
-        writer.write(_request(connection, port, headers, body))
-        head = await _head(connection, reader)
-        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
-        yield Streamed(head.status_code, named, _parts(connection, reader))
-    finally:
-        writer.close()
+        await wire.head()
+    except BaseException:
+        # Whatever comes over it now, it is no answer to the next request.
+        wire.close()
+        raise
+    return wire
 
 
-async def gathered(answer: Streamed) -> Answer:
+async def gathered(answer: Streamed, max_bytes: int = MAX_BODY_BYTES) -> Answer:
     """Return the rest of an answer as a whole.
 
     Raises:
@@ -86,50 +178,17 @@ async def gathered(answer: Streamed) -> Answer:
     body = bytearray()
     async for part in answer.parts:
         body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise BrokenAnswerError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
-    return Answer(answer.status, answer.headers, bytes(body))
+        if len(body) > max_bytes:
+            raise CutAnswerError(answer.status, f"the answer is larger than {max_bytes} bytes")
+    return Answer(answer.status, answer.headers, bytes(body), setup_us=answer.setup_us)
 
 
-def _request(connection: h11.Connection, port: int, headers: Headers, body: bytes) -> bytes:
-    own = [("Host", f"127.0.0.1:{port}"), ("Connection", "close"), ("Content-Length", str(len(body)))]
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in (*own, *headers)]
-    request = h11.Request(method="POST", target="/invocations", headers=encoded)
-    events = (request, h11.Data(data=body), h11.EndOfMessage())
-    return b"".join(connection.send(event) or b"" for event in events)
+def _request(method: str, path: str, headers: Headers, body: bytes) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {_HOST}", f"Content-Length: {len(body)}"]
+    lines.extend(f"{name}: {_one_line(value)}" for name, value in headers)
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body
 
 
-async def _head(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Response:
-    while True:
-        match await _event(connection, reader):
-            case h11.Response() as head:
-                return head
-            case h11.InformationalResponse():
-                pass
-            case event:
-                raise BrokenAnswerError(f"unexpected {event!r}")
-
-
-async def _parts(connection: h11.Connection, reader: asyncio.StreamReader) -> AsyncGenerator[bytes, None]:
-    while True:
-        match await _event(connection, reader):
-            case h11.Data(data=part):
-                yield bytes(part)
-            case h11.EndOfMessage():
-                return
-            case event:
-                raise BrokenAnswerError(f"unexpected {event!r}")
-
-
-async def _event(connection: h11.Connection, reader: asyncio.StreamReader) -> object:
-    """Return what comes next.
-
-    Raises:
-        BrokenAnswerError: If the connection breaks, or it is no HTTP.
-    """
-    try:
-        while (event := connection.next_event()) is h11.NEED_DATA:
-            connection.receive_data(await reader.read(_CHUNK_BYTES))
-    except (OSError, h11.ProtocolError) as error:
-        raise BrokenAnswerError(str(error)) from error
-    return event
+def _one_line(value: str) -> str:
+    """Return a header's value so that it cannot become a second header: some come from JSON."""
+    return value if value.isprintable() else "".join(letter for letter in value if letter not in "\r\n\0")

@@ -4,45 +4,50 @@ The only module that knows moto. Its names are internal to moto and pinned by
 ``tests/contract/test_moto_symbols.py``.
 """
 
-import datetime as dt
-import shutil
-import tempfile
+import math
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum
+from contextlib import nullcontext
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi_typing import Environ, StartResponse
-from moto.applicationautoscaling import models
-from moto.cloudwatch.models import MetricDatum, MetricDatumBase, cloudwatch_backends
 from moto.core.request import (
     PRESERVED_HEADER_NAMES_ENVIRON_KEY,
     environ_key_for_header,
     should_preserve_original_header_name,
 )
-from moto.iam.models import get_account_id_from
+from moto.iam.models import get_account_id_from, iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.settings import DISABLE_GLOBAL_CORS
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from orchestrator.core.scaling import Dimension
+from orchestrator.localcloud import identity
 from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.cloudwatch import patches as cloudwatch
+from orchestrator.localcloud.cloudwatch.patches import shelf_at
+from orchestrator.localcloud.cloudwatch.reading import metric_of
+from orchestrator.localcloud.objects.content import Store
+from orchestrator.localcloud.objects.installing import install
+from orchestrator.localcloud.objects.passing import BODY, Answer, Arrived, arrived, release
+from orchestrator.localcloud.objects.receiving import GoneError
 from orchestrator.localcloud.wire import Caller, error_answer, operation_of
 from orchestrator.localcloud.world import Scope as Place
 
 _THREADS = 16
 # Conditional writes of S3, and of nothing else.
 _CONDITIONS = {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"}
-_MOST_IN_MEMORY_BYTES = 1_048_576
-_FILTER = MetricDatumBase.filter
-_SERVER_ERROR = 500
-_FORMS_OF_ERRORS = ("json", "xml", "cbor")
 
 Dispatcher = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 """A WSGI application."""
+
+
+def handed_out(access_key: str) -> bool:
+    """Tell whether an access key id is one that moto's STS or IAM has handed out."""
+    backends = [backend for account in list(iam_backends.values()) for backend in list(account.values())]
+    return any(access_key in backend.access_keys for backend in backends)
 
 
 def account_of(who: Caller, header: str | None) -> str:
@@ -56,50 +61,14 @@ def account_of(who: Caller, header: str | None) -> str:
 
 
 def datapoints(scope: Place, alarm: Mapping[str, Any], since: float) -> list[tuple[float, float]]:
-    """Return moment and value of what was measured of an alarm's metric since a moment.
-
-    moto's own statistics know no percentiles and need a call for each.
-    """
-    wanted = {(each["Name"], each["Value"]) for each in alarm.get("Dimensions", ())}
-    # A copy: other threads add to the list meanwhile.
-    everything = list(cloudwatch_backends[scope.account][scope.region].metric_data)
+    """Return moment and value of what was measured of an alarm's metric since a moment."""
+    measured = shelf_at(scope).series.between(metric_of(alarm), math.nextafter(since, math.inf), math.inf)
     return [
-        (datum.timestamp.replace(tzinfo=dt.UTC).timestamp(), float(datum.value))
-        for datum in everything
-        if (datum.namespace, datum.name) == (alarm["Namespace"], alarm["MetricName"])
-        and isinstance(datum, MetricDatum)
-        and {(each.name, each.value) for each in datum.dimensions} == wanted
-        and datum.timestamp.replace(tzinfo=dt.UTC).timestamp() > since
+        (float(moment), value)
+        for moment, sample in measured
+        for value, count in sample.values or ()
+        for _ in range(round(count))
     ]
-
-
-def _match_dimensions_exactly() -> None:
-    """Let statistics be of the metric with these dimensions and no others, as CloudWatch has it.
-
-    moto's GetMetricStatistics adds up every metric that has these among its own, so that what is measured by
-    endpoint and once more by endpoint config would count twice. Its GetMetricData is right.
-    """
-
-    def has(
-        self: MetricDatumBase,
-        namespace: str | None,
-        name: str | None,
-        dimensions: list[dict[str, str]],
-        already_present_metrics: list[MetricDatumBase] | None = None,
-    ) -> bool:
-        if already_present_metrics is not None:  # ListMetrics, whose dimensions are a filter
-            return bool(_FILTER(self, namespace, name, dimensions, already_present_metrics))
-        wanted = {(each["Name"], each.get("Value")) for each in dimensions}
-        return wanted == {(each.name, each.value) for each in self.dimensions}
-
-    MetricDatumBase.filter = has  # type: ignore[method-assign]  # that is what we are here for
-
-
-def _know_provisioned_concurrency() -> None:
-    """Let serverless variants be scaled: moto knows all of SageMaker's scalable dimensions but theirs."""
-    known = {each.name: each.value for each in models.ScalableDimensionValueSet}
-    known["SAGEMAKER_VARIANT_DESIRED_PROVISIONED_CONCURRENCY"] = Dimension.PROVISIONED_CONCURRENCY.value
-    models.ScalableDimensionValueSet = Enum("ScalableDimensionValueSet", known)  # type: ignore[misc]  # that is what we are here for
 
 
 class Moto:
@@ -107,17 +76,23 @@ class Moto:
 
     Args:
         dispatcher: What answers, if it is not moto.
+        store: Where objects of S3 are kept; without one they are moto's own affair.
     """
 
-    def __init__(self, dispatcher: Dispatcher | None = None) -> None:
-        _match_dimensions_exactly()
-        _know_provisioned_concurrency()
+    def __init__(self, dispatcher: Dispatcher | None = None, store: Store | None = None) -> None:
+        cloudwatch.install()
+        identity.install()
         if not DISABLE_GLOBAL_CORS:
             raise RuntimeError("MOTO_DISABLE_GLOBAL_CORS must be set before moto is imported")
         self._dispatcher = dispatcher or DomainDispatcherApplication(create_backend_app)
         self._application = WSGIMiddleware(self._mended, workers=_THREADS)
         # moto looks first and writes then: of two threads both could find that nothing is there.
         self._conditional = threading.Lock()
+        self._store = store
+        self.asked: set[str] = set()
+        """The services that were asked for anything; whoever has looked takes them out."""
+        if store is not None:
+            install(store)
 
     async def answer(self, who: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         """Let moto answer one HTTP request.
@@ -125,28 +100,46 @@ class Moto:
         What moto does not know it raises, or answers with a page for people and a status that clients
         retry; both become an error that names the operation.
         """
-        request = Request(scope)
-        answer = _Answer(send)
-        why, upload = "", request.query_params.get("uploadId")
         try:
-            await self._application(scope, _whole(receive), answer.send)  # type: ignore[arg-type]  # its own ASGI types
-        except _ClientGoneError:
+            request = await arrived(who, scope, receive, self._store)
+        except GoneError:
             return  # nobody waits for an answer
+        except ApiError as refusal:
+            await error_answer(refusal, Request(scope), who.service or "s3")(scope, receive, send)
+            return
+        with request.body:
+            answer = Answer(request.scope, receive, send)
+            # Before as well: the client may have its answer, and end us, before we come to the line below.
+            self.asked.add(who.service)
+            refused = await self._refusal(who, request, answer)
+            self.asked.add(who.service)
+        if refused is not None:
+            await error_answer(refused, Request(scope), who.service or "s3")(scope, receive, send)
+        else:
+            await answer.finish()
+        release(request)
+
+    async def _refusal(self, who: Caller, arrived: Arrived, answer: Answer) -> ApiError | None:
+        """Let moto answer, or return what is to be answered in its place."""
+        request, why = Request(arrived.scope), ""
+        try:
+            await self._application(arrived.scope, _nothing, answer.send)  # type: ignore[arg-type]  # its own ASGI types
+        except ApiError as refusal:
+            return refusal
         except Exception as error:  # noqa: BLE001 - moto lets any Python error escape
+            upload = request.query_params.get("uploadId")
             if upload is not None and isinstance(error, KeyError) and error.args == (upload,):
                 # moto looks for an upload that another client has ended or taken back.
-                refusal = ApiError("NoSuchUpload", "The specified upload does not exist.", status=404)
-                await error_answer(refusal, request, "s3")(scope, receive, send)
-                return
+                return ApiError("NoSuchUpload", "The specified upload does not exist.", status=404)
             if not isinstance(error, NotImplementedError):
                 traceback.print_exception(error)
             why = f": {type(error).__name__}: {error}"
-        if not answer.passed_on:
-            refusal = ApiError(
-                "UnsupportedOperation",
-                f"the local cloud could not carry out {who.service or 's3'} {operation_of(request)}{why}",
-            )
-            await error_answer(refusal, request, who.service or "s3")(scope, receive, send)
+        if answer.passed_on:
+            return None
+        return ApiError(
+            "UnsupportedOperation",
+            f"the local cloud could not carry out {who.service or 's3'} {operation_of(request)}{why}",
+        )
 
     def _mended(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Call moto with what the way through ASGI has lost.
@@ -159,6 +152,7 @@ class Moto:
         query = scope["query_string"].decode("latin-1")
         mended = {
             **environ,
+            "wsgi.input": scope[BODY],
             "wsgi.input_terminated": True,
             "RAW_URI": scope["raw_path"].decode("latin-1") + (f"?{query}" if query else ""),
             PRESERVED_HEADER_NAMES_ENVIRON_KEY: {
@@ -167,51 +161,10 @@ class Moto:
                 if should_preserve_original_header_name(name)
             },
         }
-        if not _CONDITIONS & environ.keys():
-            return self._answer(mended, start_response)
-        # The body first: whoever sends it slowly, or not at all, would keep all the others waiting.
-        with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY_BYTES) as body:
-            shutil.copyfileobj(mended["wsgi.input"], body)
-            body.seek(0)
-            with self._conditional:
-                return self._answer({**mended, "wsgi.input": body}, start_response)
-
-    def _answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        answer: Iterable[bytes] = self._dispatcher(environ, start_response)
-        return answer
+        with self._conditional if _CONDITIONS & environ.keys() else nullcontext():
+            answer: Iterable[bytes] = self._dispatcher(mended, start_response)
+            return answer
 
 
-class _ClientGoneError(Exception):
-    """The client went away in the middle of its request."""
-
-
-def _whole(receive: Receive) -> Receive:
-    """Let a body that was cut off fail to be read.
-
-    The way through WSGI takes the end of the connection for the end of the body: an upload that was
-    interrupted would be stored as a shorter object. S3 stores nothing then.
-    """
-
-    async def checked() -> Message:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _ClientGoneError
-        return message
-
-    return checked
-
-
-class _Answer:
-    """Passes moto's answer on, unless it is a page for people that says that something broke."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.passed_on = False
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            kind = dict(message["headers"]).get(b"content-type", b"").decode("latin-1")
-            readable = any(form in kind for form in _FORMS_OF_ERRORS)
-            self.passed_on = message["status"] < _SERVER_ERROR or readable
-        if self.passed_on:
-            await self._send(message)
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}

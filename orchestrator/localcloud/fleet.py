@@ -1,36 +1,57 @@
-"""The fleet of one variant: its artifact unpacked, and the container that serves it.
+"""The fleet of one variant: instances that come and go, and who of them answers a request.
 
-One serving process stands for all instances of the variant.
+An instance is a process. A machine bears fewer of them than a fleet may have: beyond that number each
+process stands for several instances, and counts are shown as they were asked for.
 """
 
 import asyncio
 import contextlib
-import os
+import random
 import secrets
 import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from orchestrator.core.errors import ArtifactError
-from orchestrator.localcloud.artifacts import fetch
-from orchestrator.localcloud.clients import Clients
-from orchestrator.localcloud.container import Container, ContainerError, environment
-from orchestrator.localcloud.containerlog import ContainerLog, Stream, group_of
-from orchestrator.localcloud.exchange import Answer, BrokenAnswerError, Headers, Streamed, ask, streamed
+from orchestrator.localcloud.exchange import (
+    Answer,
+    BrokenAnswerError,
+    Connections,
+    Headers,
+    LostInstanceError,
+    Streamed,
+)
+from orchestrator.localcloud.instances import STARTING, Instance, Making
 from orchestrator.localcloud.world import Scope, Variant
 
-# "SIGTERM, SIGKILL 30 s later": SageMaker developer guide, your-algorithms-inference-code. A request may
-# take 60 s there.
-_GRACE_SECONDS = 30.0
-_DRAIN_SECONDS = 60.0
+_CHANCE: random.Random = secrets.SystemRandom()
+RANDOM = "RANDOM"
+"""The routing strategy of the API that takes no notice of who is busy."""
 
 
 class FleetError(Exception):
-    """A fleet did not come up; the container's log says why."""
+    """A fleet did not come up; the container's log says why.
+
+    Attributes:
+        reason: What the endpoint says of it, where that is not a matter of its health check.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The endpoint that a fleet belongs to."""
+
+    scope: Scope
+    endpoint: str
+
+
+def _nobody() -> None:
+    """Take no notice of an instance that has come or gone."""
 
 
 class Fleet(Protocol):
@@ -43,19 +64,53 @@ class Fleet(Protocol):
         """How many requests it is answering."""
         ...
 
-    async def ask(self, headers: Headers, body: bytes) -> Answer:
-        """Send one request to the model.
+    @property
+    def count(self) -> int:
+        """How many instances it has now."""
+        ...
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """Its processes, those among them that are being started again."""
+        ...
+
+    async def ask(self, headers: Headers, body: bytes, instance: str | None = None) -> Answer:
+        """Send one request to the model: to any instance, or to the one with this id.
 
         Raises:
-            BrokenAnswerError: If no whole answer came back.
+            BrokenAnswerError: If no whole answer came back, or nobody is there to answer.
+            LostInstanceError: If that instance is gone.
         """
         ...
 
-    def stream(self, headers: Headers, body: bytes) -> AbstractAsyncContextManager[Streamed]:
+    def stream(
+        self, headers: Headers, body: bytes, instance: str | None = None
+    ) -> AbstractAsyncContextManager[Streamed]:
         """Send one request to the model, whose answer comes in parts; it is being answered until the end.
 
         Raises:
-            BrokenAnswerError: If no answer came back.
+            BrokenAnswerError: If no answer came back, or nobody is there to answer.
+            LostInstanceError: If the instance that was asked for is gone.
+        """
+        ...
+
+    async def look(self, path: str) -> Answer:
+        """GET ``path`` of a container.
+
+        Raises:
+            BrokenAnswerError: If no whole answer came back, or nobody is there to answer.
+        """
+        ...
+
+    async def resize(self, count: int, changed: Callable[[], None] = _nobody) -> None:
+        """Return once it has so many instances; those that go answer first what they have.
+
+        Args:
+            count: May be 0; no process is left then.
+            changed: Called each time that `count` has changed.
+
+        Raises:
+            FleetError: If one does not come up. The others stay as they were.
         """
         ...
 
@@ -64,124 +119,168 @@ class Fleet(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The endpoint that a fleet belongs to."""
-
-    scope: Scope
-    endpoint: str
-
-
 class ProcessFleet:
-    """A fleet whose container is a process on this machine."""
+    """A fleet whose containers are processes on this machine.
 
-    def __init__(self, variant: Variant, container: Container, log: ContainerLog, folder: Path) -> None:
+    Args:
+        variant: What it serves.
+        making: Where its instances come from.
+        chance: Chooses among instances that are as good as each other.
+    """
+
+    def __init__(self, variant: Variant, making: Making, chance: random.Random = _CHANCE) -> None:
         self.variant = variant
-        self._container = container
-        self._log = log
-        self._folder = folder
-        self._answering = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._making = making
+        self._chance = chance
+        self._connections = Connections()
+        self._instances: list[Instance] = []
+        # Coming or going: they get no requests, and must end with the fleet.
+        self._apart: set[Instance] = set()
+        self._asked = 0
+        self._fetched = False
+        self._resizing = asyncio.Lock()
 
     @property
     def answering(self) -> int:
         """How many requests it is answering."""
-        return self._answering
+        return sum(instance.answering for instance in (*self._instances, *self._apart))
 
-    async def ask(self, headers: Headers, body: bytes) -> Answer:
-        """Send one request to the model.
+    @property
+    def count(self) -> int:
+        """How many instances it has now; all that were asked for once every process is there."""
+        there = len(self._instances)
+        return self._asked if there == min(self._asked, self._making.bound) else there
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """Its processes, those among them that are being started again."""
+        return tuple(self._instances)
+
+    @property
+    def apart(self) -> tuple[Instance, ...]:
+        """What is on its way in or out, and gets no requests."""
+        return tuple(self._apart)
+
+    async def ask(self, headers: Headers, body: bytes, instance: str | None = None) -> Answer:
+        """Send one request to the model: to any instance, or to the one with this id.
 
         Raises:
-            BrokenAnswerError: If no whole answer came back, or the container is being started again.
+            BrokenAnswerError: If no whole answer came back, or nobody is there to answer.
+            LostInstanceError: If that instance is gone.
         """
-        with self._busy() as port:
-            return await ask(port, headers, body)
+        chosen = self._choose(instance)
+        with chosen.busy() as port:
+            return replace(await self._connections.ask(port, headers, body), instance=chosen.name)
 
     @contextlib.asynccontextmanager
-    async def stream(self, headers: Headers, body: bytes) -> AsyncIterator[Streamed]:
+    async def stream(
+        self, headers: Headers, body: bytes, instance: str | None = None
+    ) -> AsyncIterator[Streamed]:
         """Send one request to the model, whose answer comes in parts; it is being answered until the end.
 
         Raises:
-            BrokenAnswerError: If no answer came back, or the container is being started again.
+            BrokenAnswerError: If no answer came back, or nobody is there to answer.
+            LostInstanceError: If the instance that was asked for is gone.
         """
-        with self._busy() as port:
-            async with streamed(port, headers, body) as answer:
+        with self._choose(instance).busy() as port:
+            async with self._connections.streamed(port, headers, body) as answer:
                 yield answer
 
-    @contextlib.contextmanager
-    def _busy(self) -> Iterator[int]:
-        """Count one request as being answered, and say by which port."""
-        if self._container.port is None:
-            raise BrokenAnswerError("the container is not running")
-        self._answering += 1
-        self._idle.clear()
-        try:
-            yield self._container.port
-        finally:
-            self._answering -= 1
-            if not self._answering:
-                self._idle.set()
-
-    async def start(self, clients: Clients, scope: Scope) -> None:
-        """Return once the container answers.
+    async def look(self, path: str) -> Answer:
+        """GET ``path`` of a container.
 
         Raises:
-            FleetError: If it does not. Nothing of it is left then, and its log can be read.
+            BrokenAnswerError: If no whole answer came back, or nobody is there to answer.
         """
+        with self._choose(None).busy() as port:
+            return await self._connections.look(port, path)
+
+    def _choose(self, name: str | None) -> Instance:
+        if name is not None:
+            for instance in self._instances:
+                if instance.name == name:
+                    return instance
+            raise LostInstanceError(f"the instance {name} is gone")
+        running = [instance for instance in self._instances if instance.is_running]
+        if not running:
+            raise BrokenAnswerError("the container is not running")
+        if self.variant.routing == RANDOM:
+            return self._chance.choice(running)
+        least = min(instance.answering for instance in running)
+        return self._chance.choice([instance for instance in running if instance.answering == least])
+
+    async def resize(self, count: int, changed: Callable[[], None] = _nobody) -> None:
+        """Return once it has so many instances; those that go answer first what they have.
+
+        Raises:
+            FleetError: If one does not come up. The others stay as they were.
+        """
+        async with self._resizing:
+            before, self._asked = self._asked, count
+            missing = min(count, self._making.bound) - len(self._instances)
+            try:
+                if missing > 0:
+                    await self._grow(missing, changed)
+            except STARTING as error:
+                self._asked = before
+                raise FleetError(str(error)) from error
+            await self._shrink(-missing, changed)
+            changed()
+
+    async def _grow(self, missing: int, changed: Callable[[], None]) -> None:
+        coming = [self._making.instance() for _ in range(missing)]
+        self._apart.update(coming)
+        begun: list[asyncio.Task[None]] = []
         try:
-            await asyncio.to_thread(fetch, clients, scope, self.variant.container, self._folder)
-            await self._container.start(self.variant.start_seconds)
-        except (ArtifactError, ContainerError, OSError) as error:
-            self._log.write(f"the container did not start: {error}")
-            await self.stop(drain=False)
-            raise FleetError(str(error)) from error
-        except asyncio.CancelledError:
-            await self._discard(0)
+            await self._fetch(coming[0])
+            begun += [asyncio.create_task(self._come(instance, changed)) for instance in coming]
+            await asyncio.gather(*begun)
+        except BaseException:
+            for task in begun:
+                task.cancel()
+            await asyncio.gather(*begun, return_exceptions=True)
+            await self._dismiss(coming, drain=True)
             raise
-        await self._log.flush()
+
+    async def _fetch(self, first: Instance) -> None:
+        """Unpack the artifact, unless it is; the log of the ``first`` instance says why it cannot be."""
+        if self._fetched:
+            return
+        try:
+            await asyncio.to_thread(self._making.fetch)
+        except STARTING as error:
+            await first.note(error)
+            raise
+        self._fetched = True
+
+    async def _come(self, instance: Instance, changed: Callable[[], None]) -> None:
+        await self._making.start(instance)
+        self._apart.discard(instance)
+        self._instances.append(instance)
+        changed()
+
+    async def _shrink(self, surplus: int, changed: Callable[[], None]) -> None:
+        if surplus <= 0:
+            return
+        idlest = sorted(self._instances, key=lambda instance: instance.answering)[:surplus]
+        await self._dismiss(idlest, drain=True)
+        changed()
+
+    async def _dismiss(self, going: list[Instance], *, drain: bool) -> None:
+        self._instances = [instance for instance in self._instances if instance not in going]
+        self._apart.update(going)
+        await asyncio.gather(*(instance.stop(drain=drain) for instance in going))
+        self._apart.difference_update(going)
 
     async def stop(self, *, drain: bool) -> None:
         """End it; with ``drain``, after the requests it is answering."""
-        if drain:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), _DRAIN_SECONDS)
-        await self._discard(_GRACE_SECONDS)
-        await self._log.close()
-
-    async def _discard(self, grace_seconds: float) -> None:
-        await self._container.stop(grace_seconds)
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        await self._dismiss([*self._instances, *self._apart], drain=drain)
+        self._connections.close()
+        await asyncio.to_thread(shutil.rmtree, self._making.folder, ignore_errors=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Launcher:
-    """Starts fleets.
-
-    Attributes:
-        command: The program that serves a model, up to where the model's folder is named.
-        folder: Where artifacts are unpacked, each in a folder of its own.
-        clock: Seconds since 1970, for the log.
-    """
-
-    clients: Clients
-    command: Sequence[str]
-    folder: Path
-    clock: Callable[[], float]
-
-    async def launch(self, place: Place, variant: Variant) -> Fleet:
-        """Return the fleet of ``variant`` once it answers.
-
-        Raises:
-            FleetError: If it does not come up.
-        """
-        folder = Path(tempfile.mkdtemp(prefix=f"{place.endpoint}-", dir=self.folder))
-        instance = f"i-{secrets.token_hex(9)[1:]}"
-        stream = Stream(place.scope, group_of(place.endpoint), f"{variant.name}/{instance}")
-        log = ContainerLog(self.clients, stream, self.clock)
-        options = ("--port", "0", "--host", "127.0.0.1", "--workers", "1", "--exit-with-stdin")
-        variables = environment(os.environ, variant.container.get("Environment") or {})
-        container = Container((*self.command, str(folder), *options), variables, log.write)
-        fleet = ProcessFleet(variant, container, log, folder)
-        await fleet.start(self.clients, place.scope)
-        return fleet
+def pids(fleet: Fleet) -> Iterator[int]:
+    """Yield the ids of a fleet's processes."""
+    for instance in fleet.instances:
+        if instance.pid is not None:
+            yield instance.pid

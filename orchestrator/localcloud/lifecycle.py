@@ -5,6 +5,7 @@ file in the state folder; a file that nobody answers for is stale and counts for
 """
 
 import contextlib
+import errno
 import fcntl
 import http.client
 import importlib.util
@@ -16,24 +17,26 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from orchestrator.core.errors import MissingExtraError, OrchestratorError, PortInUseError
 from orchestrator.localcloud.defaults import PORT
-
-HOST = "127.0.0.1"
-"""The loopback, and nothing else: the data plane runs code from uploaded archives."""
+from orchestrator.localcloud.wanted import HOST, TOKEN_HEADER, Wanted
 
 STATE_FILE = "local-cloud.json"
 LOG_FILE = "local-cloud.log"
 _LOCK_FILE = "start.lock"
 _HEALTH = "/_local/health"
+_RESET = "/_local/reset"
 _HEALTH_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 _START_SECONDS = 60.0
 _BACKLOG = 512
 _STOP_SECONDS = 45.0
+_RESET_SECONDS = 120.0
+_ANY = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,14 @@ class Running:
     Attributes:
         url: What ``AWS_ENDPOINT_URL`` has to be.
         log: The file it writes to.
+        options: What it was started with.
     """
 
     url: str
     port: int
     pid: int
     log: Path
+    options: Wanted = field(default_factory=Wanted)
 
 
 def default_state_dir(environ: Mapping[str, str]) -> Path:
@@ -84,34 +89,37 @@ def check_installed(find: Callable[[str], object] = importlib.util.find_spec) ->
         raise MissingExtraError("local", needed_for="the local cloud")
 
 
-def listen(port: int | None, usual: int = PORT) -> socket.socket:
-    """Return a socket that listens on the loopback.
+def listen(port: int | None, usual: int = PORT, host: str = HOST) -> socket.socket:
+    """Return a socket that listens.
 
     Args:
         port: Where, or ``None`` for the ``usual`` port if that is free, and any other if not.
         usual: That port.
+        host: The address; the loopback, unless it is told otherwise.
 
     Raises:
-        PortInUseError: If the port that was asked for is taken.
+        PortInUseError: If the port that was asked for is taken, or the address is none of this machine's.
     """
     try:
-        return _without_delay(socket.create_server((HOST, usual if port is None else port), backlog=_BACKLOG))
+        return _listener(host, usual if port is None else port)
     except OSError as error:
-        if port is None:
-            return _without_delay(socket.create_server((HOST, 0), backlog=_BACKLOG))
-        reason = os.strerror(error.errno) if error.errno else error
+        if port is None and error.errno == errno.EADDRINUSE:
+            return listen(0, host=host)
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
         raise PortInUseError(
-            f"port {port} on {HOST} cannot be listened on: {reason}",
+            f"port {usual if port is None else port} on {host} cannot be listened on: {reason}",
             hint="choose another port, or none to get a free one",
         ) from error
 
 
-def _without_delay(listener: socket.socket) -> socket.socket:
-    """Return ``listener``, whose connections inherit that they send at once.
+def _listener(host: str, port: int) -> socket.socket:
+    """Return a listening socket, whose connections inherit that they send at once.
 
     asyncio sets this itself only on sockets that were made with TCP's protocol number, which
     `socket.create_server` does not do; answers in two writes then wait 40 ms for the client's delayed ACK.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
@@ -120,34 +128,38 @@ def running(state_dir: Path) -> Running | None:
     """Return the local cloud of ``state_dir`` if it answers, or ``None``."""
     try:
         written = json.loads((state_dir / STATE_FILE).read_text())
-        found = Running(str(written["url"]), int(written["port"]), int(written["pid"]), state_dir / LOG_FILE)
-    except (OSError, ValueError, KeyError, TypeError):
+        options = Wanted.written(written.get("options", {}))
+        url, port, pid = str(written["url"]), int(written["port"]), int(written["pid"])
+        found = Running(url, port, pid, state_dir / LOG_FILE, options)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return found if _answers(found) else None
 
 
-def start(state_dir: Path, port: int | None = None, *, timeout_seconds: float = _START_SECONDS) -> Running:
-    """Start a local cloud, or return the one that runs in ``state_dir`` already.
+def start(state_dir: Path, wanted: Wanted = _ANY, *, timeout_seconds: float = _START_SECONDS) -> Running:
+    """Start a local cloud, or return the one that runs in ``state_dir`` already, whatever that one is like.
 
     Two commands that start one at once get the same one.
 
     Args:
         state_dir: Its own folder, made if need be.
-        port: Where it is to listen; without, the usual port if it is free, or any other.
+        wanted: What it is to be.
         timeout_seconds: How long it may take to answer.
 
     Raises:
         MissingExtraError: If the extra ``local`` is not installed.
+        RefusedError: If others could come in without a token.
         PortInUseError: If somebody else listens on ``port``.
         OrchestratorError: If its folder cannot be used, it ends, or it does not answer in time.
     """
     check_installed()
+    wanted.check()
     with _locked(state_dir):
         if found := running(state_dir):
             return found
-        if port:
-            listen(port).close()
-        return _await_answer(state_dir, _spawn(state_dir, port), timeout_seconds)
+        if wanted.port:
+            listen(wanted.port, host=wanted.host or HOST).close()
+        return _await_answer(state_dir, _spawn(state_dir, wanted), timeout_seconds)
 
 
 def stop(state_dir: Path) -> bool:
@@ -175,12 +187,32 @@ def stop(state_dir: Path) -> bool:
     return True
 
 
+def reset(found: Running) -> None:
+    """Empty a local cloud: endpoints end, and nothing that was made or kept in it is left.
+
+    Raises:
+        OrchestratorError: If it does not do so.
+    """
+    connection = _connection(found, _RESET_SECONDS)
+    try:
+        connection.request("POST", _RESET, headers=_headers(found))
+        answer = connection.getresponse()
+        said, status = answer.read().decode("utf-8", "replace"), answer.status
+    except (OSError, http.client.HTTPException) as error:
+        raise OrchestratorError(f"the local cloud at {found.url} does not answer: {error}") from error
+    finally:
+        connection.close()
+    if status != http.HTTPStatus.NO_CONTENT:
+        log = ("log", str(found.log))
+        raise OrchestratorError(f"the local cloud could not be reset: {said}", details=[log])
+
+
 def _answers(found: Running) -> bool:
     """Tell whether the process that wrote the state file, and no other, listens on its port."""
     # Not urllib: it would ask the proxy that HTTP_PROXY names.
-    connection = http.client.HTTPConnection(HOST, found.port, timeout=_HEALTH_SECONDS)
+    connection = _connection(found, _HEALTH_SECONDS)
     try:
-        connection.request("GET", _HEALTH)
+        connection.request("GET", _HEALTH, headers=_headers(found))
         content = json.loads(connection.getresponse().read())
         return isinstance(content, dict) and content.get("pid") == found.pid
     except (OSError, http.client.HTTPException, ValueError):
@@ -189,17 +221,25 @@ def _answers(found: Running) -> bool:
         connection.close()
 
 
-def _spawn(state_dir: Path, port: int | None) -> int:
+def _connection(found: Running, timeout_seconds: float) -> http.client.HTTPConnection:
+    host = urlsplit(found.url).hostname or HOST
+    return http.client.HTTPConnection(host, found.port, timeout=timeout_seconds)
+
+
+def _headers(found: Running) -> dict[str, str]:
+    return {TOKEN_HEADER: found.options.token} if found.options.token else {}
+
+
+def _spawn(state_dir: Path, wanted: Wanted) -> int:
     """Start the process in a session of its own, so that it outlives ours; return its id."""
     command = [sys.executable, "-m", "orchestrator.localcloud", "--state-dir", str(state_dir.absolute())]
-    if port is not None:
-        command += ["--port", str(port)]
+    command += wanted.arguments()
     log = os.open(state_dir / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     try:
         return os.posix_spawn(
             sys.executable,
             command,
-            os.environ,
+            wanted.environment(os.environ),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, log, 1),

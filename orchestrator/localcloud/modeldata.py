@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from orchestrator.localcloud.apierrors import invalid
 from orchestrator.localcloud.world import Content
 
+MULTI_MODEL = "MultiModel"
+"""The mode of a container whose requests say which model they are for."""
+
 _PREFIX, _OBJECT = ("S3Prefix", "None"), ("S3Object", "Gzip")
 
 

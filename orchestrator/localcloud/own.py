@@ -1,17 +1,20 @@
 """What is the local cloud's and not AWS's: everything below ``/_local``."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from orchestrator.localcloud import orders
 from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.console.page import page
+from orchestrator.localcloud.console.state import State
 from orchestrator.localcloud.faults import Faults
 from orchestrator.localcloud.wire import parsed, read
 
-HEALTH = "/_local/health"
-FAULTS = "/_local/faults"
+PREFIX = "/_local/"
+FAULTS = f"{PREFIX}faults"
 
 
 class OwnPages:
@@ -20,11 +23,21 @@ class OwnPages:
     Args:
         faults: What is to go wrong.
         health: What ``GET /_local/health`` answers.
+        reset: Empties the local cloud.
+        state: What the console page shows.
     """
 
-    def __init__(self, faults: Faults, health: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        faults: Faults,
+        health: Callable[[], dict[str, Any]],
+        reset: Callable[[], Awaitable[None]],
+        state: State,
+    ) -> None:
         self._faults = faults
         self._health = health
+        self._reset = reset
+        self._state = state
 
     async def answer(self, request: Request) -> Response:
         """Answer one request.
@@ -32,15 +45,51 @@ class OwnPages:
         Raises:
             ApiError: If there is no such page, or the request is not one of it.
         """
-        match request.method, request.url.path:
-            case "GET", path if path == HEALTH:
+        method, path = request.method, request.url.path
+        match method, path.removeprefix(PREFIX):
+            case "GET", "health":
                 return JSONResponse(self._health())
-            case "GET", path if path == FAULTS:
-                return JSONResponse({"faults": self._faults.shown()})
-            case "POST", path if path == FAULTS:
-                return JSONResponse(self._faults.add(parsed(await read(request))).shown(), 201)
-            case "DELETE", path if path == FAULTS:
-                self._faults.lift()
+            case "GET", "state":
+                return JSONResponse(await self._state.document(_limit(request)))
+            case "GET", "logs":
+                return JSONResponse(await self._state.lines(dict(request.query_params)))
+            case "POST", "reset":
+                await self._reset()
                 return Response(status_code=204)
-            case method, path:
-                raise ApiError("NotFound", f"there is no {method} {path}", status=404)
+            case _ if path == FAULTS or path.startswith(f"{FAULTS}/"):
+                return await self._of_faults(request, path.removeprefix(FAULTS).removeprefix("/"))
+            case "GET", _ if shown := page(path):
+                return shown
+            case _:
+                raise _absent(method, path)
+
+    async def _of_faults(self, request: Request, number: str) -> Response:
+        match request.method:
+            case "GET" if not number:
+                return JSONResponse({"faults": self._faults.shown()})
+            case "POST" if not number:
+                fault = self._faults.add(orders.read(parsed(await read(request))))
+                return JSONResponse(fault.shown(), 201)
+            case "DELETE":
+                self._faults.lift(number or None)
+                return Response(status_code=204)
+            case method:
+                raise _absent(method, request.url.path)
+
+
+def _limit(request: Request) -> int | None:
+    """Return how many endpoints are asked for; ``None`` for all.
+
+    Raises:
+        ApiError: If that is no number.
+    """
+    asked = request.query_params.get("endpoints")
+    if asked is None:
+        return None
+    if not (asked.isascii() and asked.isdigit()):
+        raise ApiError("ValidationError", f"endpoints must be a whole number, not '{asked}'")
+    return int(asked)
+
+
+def _absent(method: str, path: str) -> ApiError:
+    return ApiError("NotFound", f"there is no {method} {path}", status=404)

@@ -1,22 +1,21 @@
-"""The rules of models, endpoint configs and tags.
+"""The rules of models and endpoint configs.
 
 Records are immutable and kept word for word, whatever they say; what the local cloud cannot serve is
 refused when an endpoint is to serve it. Texts are AWS's where a public report shows them
 (aws/sagemaker-python-sdk#101 and others); clients tell errors apart by them.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
 
 from orchestrator.localcloud.apierrors import invalid
 from orchestrator.localcloud.modeldata import model_data
-from orchestrator.localcloud.world import CONFIG, ENDPOINT, MODEL, Content, Outcome, Record, World
+from orchestrator.localcloud.packages import resolved
+from orchestrator.localcloud.tagging import retagged, tags_of, untagged
+from orchestrator.localcloud.world import CONFIG, MODEL, Content, Outcome, Record, World, without
 
-_Item = TypeVar("_Item")
-_MEMBERS = {MODEL: "Model", CONFIG: "EndpointConfig", ENDPOINT: "Endpoint"}
+_MEMBERS = {MODEL: "Model", CONFIG: "EndpointConfig"}
 
-WORDS = {MODEL: "model", CONFIG: "endpoint configuration", ENDPOINT: "endpoint"}
+WORDS = {MODEL: "model", CONFIG: "endpoint configuration"}
 """What AWS calls each kind of resource in its messages."""
 
 
@@ -24,21 +23,27 @@ def create_model(world: World, request: Content, now: float) -> Outcome:
     """Record a model.
 
     Raises:
-        ApiError: If the name is taken, or it is not said what the model runs in, or wrongly where it lies.
+        ApiError: If the name is taken, or it is not said what the model runs in, or wrongly where it lies, or
+            a model package is missing.
     """
     name = request["ModelName"]
     _check_free(world, MODEL, name)
     if bool(request.get("PrimaryContainer")) == bool(request.get("Containers")):
         raise invalid("Exactly one of PrimaryContainer and Containers must be specified.")
-    for container in containers_of(request):
+    for container in containers_of(world, request):
         model_data(container)
-    made = replace(world, models={**world.models, name: Record(name, _untagged(request), now)})
+    made = replace(world, models={**world.models, name: Record(name, untagged(request), now)})
     return _created(made, MODEL, name, request)
 
 
-def containers_of(model: Content) -> list[Content]:
-    """Return the containers of a CreateModel request, one or several."""
-    return [*(model.get("Containers") or ()), *filter(None, [model.get("PrimaryContainer")])]
+def containers_of(world: World, model: Content) -> list[Content]:
+    """Return the containers of a model, one or several, as they are once their model packages are looked up.
+
+    Raises:
+        ApiError: If a model package is missing.
+    """
+    named = [*(model.get("Containers") or ()), *filter(None, [model.get("PrimaryContainer")])]
+    return [resolved(world, container) for container in named]
 
 
 def create_endpoint_config(world: World, request: Content, now: float) -> Outcome:
@@ -56,7 +61,7 @@ def create_endpoint_config(world: World, request: Content, now: float) -> Outcom
     for variant in variants:
         if (model := variant.get("ModelName")) is not None:
             find(world, MODEL, model)
-    made = replace(world, configs={**world.configs, name: Record(name, _untagged(request), now)})
+    made = replace(world, configs={**world.configs, name: Record(name, untagged(request), now)})
     return _created(made, CONFIG, name, request)
 
 
@@ -96,68 +101,14 @@ def find(world: World, kind: str, name: str) -> Record:
     return record
 
 
-def add_tags(world: World, request: Content) -> Outcome:
-    """Add tags to one of our resources; a key that exists gets the new value."""
-    arn = _tagged(world, request["ResourceArn"])
-    tags = {**world.tags.get(arn, {}), **tags_of(request)}
-    return Outcome(replace(world, tags={**world.tags, arn: tags}), {"Tags": _listed(tags)})
-
-
-def list_tags(world: World, request: Content) -> Content:
-    """Return all tags of one of our resources, on one page: there are at most 50."""
-    return {"Tags": _listed(world.tags.get(_tagged(world, request["ResourceArn"]), {}))}
-
-
-def delete_tags(world: World, request: Content) -> Outcome:
-    """Remove tags by key; keys that are not there are ignored."""
-    arn = _tagged(world, request["ResourceArn"])
-    kept = {key: value for key, value in world.tags.get(arn, {}).items() if key not in request["TagKeys"]}
-    return Outcome(replace(world, tags={**world.tags, arn: kept}))
-
-
-def is_ours(arn: str) -> bool:
-    """Tell whether ``arn`` names a resource that the local cloud keeps itself, existing or not.
-
-    >>> is_ours("arn:aws:sagemaker:eu-west-1:123456789012:endpoint/digits")
-    True
-    >>> is_ours("arn:aws:sagemaker:eu-west-1:123456789012:model-package/digits/1")
-    False
-    """
-    kind, separator, _ = arn.rpartition(":")[2].partition("/")
-    return bool(separator) and kind in WORDS
-
-
-def tags_of(request: Content) -> dict[str, str]:
-    """Return the tags of a request by key.
-
-    Raises:
-        ApiError: If a key is there twice.
-    """
-    tags = request.get("Tags") or []
-    found = {tag["Key"]: tag["Value"] for tag in tags}
-    if len(found) != len(tags):
-        raise invalid("Duplicate tag keys found.")
-    return found
-
-
-def without(items: Mapping[str, _Item], name: str) -> dict[str, _Item]:
-    """Return ``items`` but for the one called ``name``."""
-    return {key: item for key, item in items.items() if key != name}
-
-
 def _check_free(world: World, kind: str, name: str) -> None:
     if name in (world.models if kind == MODEL else world.configs):
         raise invalid(f'Cannot create already existing {WORDS[kind]} "{world.scope.arn(kind, name)}".')
 
 
-def _untagged(request: Content) -> Content:
-    return without(request, "Tags")
-
-
 def _created(world: World, kind: str, name: str, request: Content) -> Outcome:
     arn = world.scope.arn(kind, name)
-    tagged = replace(world, tags={**world.tags, arn: tags_of(request)})
-    return Outcome(tagged, {f"{_MEMBERS[kind]}Arn": arn})
+    return Outcome(retagged(world, arn, tags_of(request)), {f"{_MEMBERS[kind]}Arn": arn})
 
 
 def _described(world: World, kind: str, name: str) -> Content:
@@ -167,17 +118,4 @@ def _described(world: World, kind: str, name: str) -> Content:
 
 
 def _forget(world: World, kind: str, name: str) -> World:
-    return replace(world, tags=without(world.tags, world.scope.arn(kind, name)))
-
-
-def _tagged(world: World, arn: str) -> str:
-    """Return ``arn`` if it names one of our resources that exists in this account and region."""
-    kind, _, name = arn.rpartition(":")[2].partition("/")
-    existing = {MODEL: world.models, CONFIG: world.configs, ENDPOINT: world.endpoints}[kind]
-    if name not in existing or world.scope.arn(kind, name) != arn:
-        raise invalid(f'Could not find {WORDS[kind]} "{arn}".')
-    return arn
-
-
-def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
+    return retagged(world, world.scope.arn(kind, name), None)

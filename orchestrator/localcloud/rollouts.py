@@ -28,10 +28,14 @@ class Phase:
     Attributes:
         stages: What is done to each variant, by its name.
         seconds: How long it lasts at least, with the alarms watched.
+        count: Of the new instances once it has been entered; ``None`` where all are there.
+        kept: The part of the old instances that is left then, from 0 to 1.
     """
 
     stages: Mapping[str, Stage]
     seconds: float = 0.0
+    count: int | None = None
+    kept: float = 1.0
 
 
 def check_policy(policy: Content) -> None:
@@ -203,14 +207,32 @@ def _rolling(rolling: Content, variant: Variant) -> Iterator[Phase]:
     wait, there = rolling["WaitIntervalInSeconds"], 0
     batch = _instances(_portion(rolling["MaximumBatchSize"], variant.count), variant.count)
     while there < variant.count:
-        size = min(batch, variant.count - there)
-        yield Phase({variant.name: Stage("Creating", _said("Launching", size), there, there / variant.count)})
+        size, kept = min(batch, variant.count - there), 1 - there / variant.count
+        stage = Stage("Creating", _said("Launching", size), there, there / variant.count)
         there += size
+        yield Phase({variant.name: stage}, count=there, kept=kept)
         portions = {variant.name: there / variant.count}
         for phase in _moved([variant], portions, "batch" if there < variant.count else "full", wait):
             stages = {name: replace(stage, count=there) for name, stage in phase.stages.items()}
-            yield Phase(stages, phase.seconds)
-        yield Phase({variant.name: Stage("Deleting", _said("Deleting", size), there, portions[variant.name])})
+            yield Phase(stages, phase.seconds, there, kept)
+        stage = Stage("Deleting", _said("Deleting", size), there, portions[variant.name])
+        yield Phase({variant.name: stage}, count=there, kept=1 - there / variant.count)
+
+
+def retreat(policy: Content | None, variant: Variant, there: int) -> Iterator[Phase]:
+    """Yield the phases in which a rolling update goes back, after ``there`` of its instances have come.
+
+    In each, old instances come first, then their traffic, and then new instances go. All at once unless a
+    batch size is said: API reference, RollingUpdatePolicy.
+    """
+    size = (policy or {}).get("RollingUpdatePolicy", {}).get("RollbackMaximumBatchSize")
+    batch = _instances(_portion(size, variant.count), variant.count) if size else variant.count
+    while there > 0:
+        going = min(batch, there)
+        there -= going
+        portion = there / variant.count
+        stage = Stage("Deleting", _said("Deleting", going), there, portion)
+        yield Phase({variant.name: stage}, count=there, kept=1 - portion)
 
 
 def _launching(count: int) -> Stage:

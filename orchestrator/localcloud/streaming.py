@@ -12,24 +12,24 @@ import time
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from orchestrator.localcloud.exchange import BrokenAnswerError, Headers, Streamed, gathered
-from orchestrator.localcloud.fleet import Place
-from orchestrator.localcloud.runtime import (
-    CLIENT_ERROR,
-    PREFIX,
-    Runtime,
-    failure,
-    passed_on,
-    read_body,
-    returned,
+from orchestrator.localcloud.admission import PREFIX, Admitted, read_body, returned
+from orchestrator.localcloud.exchange import (
+    BrokenAnswerError,
+    Headers,
+    LostInstanceError,
+    Streamed,
+    gathered,
 )
-from orchestrator.localcloud.traffic import Share
+from orchestrator.localcloud.fleet import Place
+from orchestrator.localcloud.hearing import while_heard
+from orchestrator.localcloud.modelerrors import CLIENT_ERROR, failure
+from orchestrator.localcloud.runtime import Runtime
 
 # "8 minutes" for a streaming answer: SageMaker developer guide, model-hosting-faqs.
 _TIMEOUT_SECONDS = 480.0
@@ -40,20 +40,19 @@ _LENGTHS, _CHECKSUM = struct.Struct("!II"), struct.Struct("!I")
 _AROUND_BYTES = _LENGTHS.size + 2 * _CHECKSUM.size
 _NAME, _STRING = struct.Struct("!B"), struct.Struct("!BH")
 _IS_STRING = 7
-_CODES: Mapping[type[Exception], tuple[str, str]] = {
-    TimeoutError: ("ModelInvocationTimeExceeded", "The model did not finish its response in time."),
-    BrokenAnswerError: ("StreamBroken", "The connection to the model was closed."),
-}
+_OPERATION = "InvokeEndpointWithResponseStream"
+_LATE = ("ModelInvocationTimeExceeded", "The model did not finish its response in time.")
+_BROKEN = ("StreamBroken", "The connection to the model was closed.")
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """A request that a fleet has."""
 
-    place: Place
-    share: Share
+    admitted: Admitted
     began: float
     until: float
+    setup_us: int = 0
 
 
 class StreamRuntime:
@@ -74,30 +73,35 @@ class StreamRuntime:
         Raises:
             ApiError: If the request cannot be sent to a model.
         """
+        came = time.monotonic()
         body = await read_body(request)
         # As in `Runtime.invoke`: from here to the fleet nothing may wait.
-        traffic, share = self._runtime.admit(place, request, len(body))
-        headers = _accepting(passed_on(request))
-        self._runtime.copy(place, traffic, share, headers, body)
-        now = asyncio.get_running_loop().time()
-        return await self._begun(
-            _Asked(place, share, time.monotonic(), now + self._timeout_seconds), headers, body
-        )
+        admitted = self._runtime.admit(_OPERATION, place, request, len(body), came)
+        admitted = replace(admitted, headers=_accepting(admitted.headers))
+        self._runtime.copy(admitted, body)
+        until = asyncio.get_running_loop().time() + self._timeout_seconds
+        async with while_heard(request.receive):
+            return await self._begun(_Asked(admitted, time.monotonic(), until), body)
 
-    async def _begun(self, asked: _Asked, headers: Headers, body: bytes) -> Response:
+    async def _begun(self, asked: _Asked, body: bytes) -> Response:
         """Return the answer that has begun, or why there is none."""
+        admitted = asked.admitted
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout_at(asked.until):
-                    answer = await stack.enter_async_context(asked.share.fleet.stream(headers, body))
+                    begun = admitted.share.fleet.stream(admitted.headers, body, admitted.instance)
+                    answer = await stack.enter_async_context(begun)
                     whole = await gathered(answer) if answer.status >= CLIENT_ERROR else None
+            except LostInstanceError as error:
+                raise self._runtime.lost(admitted) from error
             except (TimeoutError, BrokenAnswerError) as error:
                 self._count(asked, 0)
-                return failure(asked.place, error)
+                return failure(admitted.place, error)
+            asked = replace(asked, setup_us=answer.setup_us)
             if whole is not None:
                 self._count(asked, whole.status)
-                return failure(asked.place, whole)
-            named = returned(answer.headers, asked.share.variant.name)
+                return failure(admitted.place, whole)
+            named = returned(answer.headers, admitted.share)
             kind = named.pop("content-type", None)
             told = {f"{PREFIX}content-type": kind} if kind else {}
             messages = self._messages(asked, answer)
@@ -121,7 +125,7 @@ class StreamRuntime:
             self._count(asked, status)
 
     def _count(self, asked: _Asked, status: int) -> None:
-        self._runtime.count(asked.place, asked.share, status, asked.began)
+        self._runtime.count(asked.admitted, status, asked.began, asked.setup_us)
 
 
 class _EventStream(StreamingResponse):
@@ -155,7 +159,7 @@ def message(headers: Mapping[str, str], payload: bytes) -> bytes:
 
 
 def _broken_off(error: Exception) -> bytes:
-    code, words = _CODES[type(error)]
+    code, words = _LATE if isinstance(error, TimeoutError) else _BROKEN
     headers = {
         ":message-type": "exception",
         ":exception-type": "ModelStreamError",

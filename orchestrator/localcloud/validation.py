@@ -20,6 +20,11 @@ def _model() -> Mapping[str, Any]:
     return loaded
 
 
+def is_known(operation: str) -> bool:
+    """Tell whether SageMaker has an operation of that name."""
+    return operation in _model()["operations"]
+
+
 def check(operation: str, request: object) -> Mapping[str, object]:
     """Return ``request`` if it is a valid input of ``operation``.
 

@@ -21,6 +21,7 @@ _CREDENTIAL = re.compile(r"(?P<key>[^/=\s]+)/\d{8}/(?P<region>[^/]*)/(?P<service
 _OLD_KEY = re.compile(r"AWS (?P<key>[^:\s]+):")
 # Keys of IAM users begin so; those of assumed roles, which moto hands out, begin with ASIA.
 _REAL_KEY = "AKIA"
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _MAX_REQUEST_BYTES = 8 * 2**20
 
 
@@ -74,7 +75,8 @@ def error_answer(error: ApiError, request: Request, service: str) -> Response:
     written = f"<Code>{code}</Code><Message>{message}</Message>"
     if service == "s3":
         return Response(f"<Error>{written}</Error>", error.status, media_type="application/xml")
-    if request.headers.get("content-type", "").startswith(FORM):
+    is_json = "x-amz-target" in request.headers
+    if request.headers.get("content-type", "").startswith(FORM) and not is_json:
         body = f"<ErrorResponse><Error><Type>Sender</Type>{written}</Error></ErrorResponse>"
         return Response(body, error.status, media_type="text/xml")
     return JSONResponse(
@@ -108,6 +110,9 @@ def parsed(body: bytes) -> object:
     """
     try:
         content: object = json.loads(body or b"{}")
-    except ValueError as error:
+        if _SURROGATE.search(body):
+            # Half a character can be written in JSON, and nowhere else: no disk takes it, no other client.
+            json.dumps(content, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise ApiError("SerializationException", f"the request is not JSON: {error}") from error
     return content

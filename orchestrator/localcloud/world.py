@@ -1,19 +1,22 @@
 """What the local cloud knows of one account in one region, as plain values.
 
 Nothing here knows HTTP, processes or the clock: `records` and `endpoints` say how one world follows from
-another, and `Worlds` holds the present one of each account and region.
+another, and `worlds` holds the present one of each account and region.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestrator.core.resources import EndpointStatus
 
+Kept = TypeVar("Kept")
 Content = Mapping[str, Any]
 """A JSON object that `validation.check` has let through: its members have the types of the service model."""
 
 MODEL, CONFIG, ENDPOINT = "model", "endpoint-config", "endpoint"
+GROUP, PACKAGE, COMPONENT = "model-package-group", "model-package", "inference-component"
+TRANSFORM = "transform-job"
 """The kinds of our resources, as they are written in an ARN."""
 
 
@@ -36,15 +39,19 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A model or an endpoint config: what was asked for, word for word and without its tags.
+    """What was asked for, without its tags: a model, an endpoint config, a model package or a group of them.
 
     Attributes:
+        name: A model package with a version is ``GROUP/VERSION``.
+        content: Word for word.
         created: Seconds since 1970.
+        modified: Seconds since 1970; 0 if it never was.
     """
 
     name: str
     content: Content
     created: float
+    modified: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +59,14 @@ class Variant:
     """A variant of a deployment, with what its fleet is started from.
 
     Attributes:
-        container: The model's container definition.
+        container: The model's container definition; empty if it names no model and is there for inference
+            components.
         instance_type: Of its instances, or of the pool that is tried first; empty if it is serverless.
         count: Of its instances; 0 if it is serverless.
         start_seconds: How long its container may take until it answers its first ping.
         serverless: Its ``ServerlessConfig``, or ``None`` if it runs on instances.
+        component: The inference component on it that this is; empty if it is the variant itself.
+        routing: How requests find an instance, a ``RoutingStrategy`` of the API; empty if it is not said.
     """
 
     name: str
@@ -66,6 +76,8 @@ class Variant:
     weight: float
     start_seconds: float
     serverless: Content | None = None
+    component: str = ""
+    routing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +148,85 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Component:
+    """An inference component: a model on a variant of an endpoint that names none itself.
+
+    Attributes:
+        host: The variant it is on.
+        status: ``InferenceComponentStatus`` of the API.
+        asked: ``Specification``, ``RuntimeConfig`` and ``DeploymentConfig`` as they are to become.
+        created: Seconds since 1970.
+        modified: Seconds since 1970.
+        serving: What answers, with the copies that there are, or ``None``.
+        shown: ``Specification`` and the rest as they are, once something serves.
+        failure_reason: As it is shown.
+    """
+
+    name: str
+    endpoint: str
+    host: str
+    status: str
+    asked: Content
+    created: float
+    modified: float
+    serving: Variant | None = None
+    shown: Content = field(default_factory=dict)
+    failure_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TransformJob:
+    """A transform job.
+
+    Attributes:
+        content: What was asked for, word for word and without its tags.
+        container: The model's container definition when the job was made.
+        status: ``TransformJobStatus`` of the API.
+        created: Seconds since 1970, as are the other moments.
+        reason: Why it failed, as it is shown.
+    """
+
+    name: str
+    content: Content
+    container: Content
+    status: str
+    created: float
+    modified: float
+    reason: str = ""
+    started: float | None = None
+    ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class World:
-    """All models, endpoint configs and endpoints of one account and region, by name; tags by ARN."""
+    """All that there is in one account and region, by name; tags by ARN.
+
+    Attributes:
+        packages: By ``GROUP/VERSION``, or by the name of a model package without a version.
+        versions: The last version of each group, deleted or not: no version is ever given twice.
+        policies: The resource policies of groups.
+    """
 
     scope: Scope
     models: Mapping[str, Record] = field(default_factory=dict)
     configs: Mapping[str, Record] = field(default_factory=dict)
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    groups: Mapping[str, Record] = field(default_factory=dict)
+    packages: Mapping[str, Record] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
+    policies: Mapping[str, str] = field(default_factory=dict)
+    components: Mapping[str, Component] = field(default_factory=dict)
+    transforms: Mapping[str, TransformJob] = field(default_factory=dict)
 
     def with_endpoint(self, endpoint: Endpoint) -> "World":
         """Return the world with ``endpoint`` in it, in place of the one of that name."""
         return replace(self, endpoints={**self.endpoints, endpoint.name: endpoint})
+
+
+def without(items: Mapping[str, Kept], name: str) -> dict[str, Kept]:
+    """Return ``items`` but for the one called ``name``."""
+    return {key: item for key, item in items.items() if key != name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,34 +235,3 @@ class Outcome:
 
     world: World
     answer: Content = field(default_factory=dict)
-
-
-Seen = Callable[[World, World], None]
-"""Takes the world before a change and the one after it."""
-
-
-class Worlds:
-    """The present world of each account and region."""
-
-    def __init__(self) -> None:
-        self._worlds: dict[Scope, World] = {}
-        self._seeing: list[Seen] = []
-
-    def subscribe(self, seen: Seen) -> None:
-        """Let ``seen`` have each change from now on, as it happens; it must not wait."""
-        self._seeing.append(seen)
-
-    def at(self, scope: Scope) -> World:
-        """Return the world of ``scope``, which is empty until something is made in it."""
-        return self._worlds.get(scope, World(scope))
-
-    def put(self, world: World) -> None:
-        """Let ``world`` be the present one of its scope."""
-        before = self.at(world.scope)
-        self._worlds[world.scope] = world
-        for seen in self._seeing:
-            seen(before, world)
-
-    def all(self) -> tuple[World, ...]:
-        """Return every world in which anything was ever made."""
-        return tuple(self._worlds.values())

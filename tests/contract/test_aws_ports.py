@@ -101,7 +101,7 @@ def test_a_model_and_a_config_with_everything_are_observed_as_they_were_asked_fo
     running.client("s3").put_object(Bucket=BUCKET, Key="full/model.tar.gz", Body=ARCHIVE)
     model = Model(
         "full-0123456789ab",
-        "registry/image:1",
+        "registry/pytorch-inference:1",
         f"s3://{BUCKET}/full/model.tar.gz",
         ROLE,
         environment=(("A", "b"),),
@@ -387,7 +387,9 @@ def test_an_image_that_is_in_its_repository_has_no_problem_and_others_do(
     assert "repository 'absent' does not exist" in account.image_problem(f"{registry}/absent:1")
 
 
-@pytest.mark.parametrize("image", ["registry/image:1", f"{ACCOUNT}.dkr.ecr.us-east-2.amazonaws.com/x:1"])
+@pytest.mark.parametrize(
+    "image", ["registry/pytorch-inference:1", f"{ACCOUNT}.dkr.ecr.us-east-2.amazonaws.com/x:1"]
+)
 def test_an_image_that_is_elsewhere_cannot_be_looked_at(made: Clients, image: str) -> None:
     with pytest.raises(DeniedError):
         AwsAccount(made).image_problem(image)
@@ -429,7 +431,7 @@ def test_every_change_succeeds_though_three_calls_in_ten_go_wrong(
     running.client("s3").put_object(Bucket=BUCKET, Key=f"{name}/model.tar.gz", Body=ARCHIVE)
     model = Model(
         f"{name}-0123456789ab",
-        "registry/image:1",
+        "registry/pytorch-inference:1",
         f"s3://{BUCKET}/{name}/model.tar.gz",
         ROLE,
         tags=tags(name),

@@ -128,7 +128,7 @@ def revision(name: str, outside: Outside, *, count: int = 1) -> Revision:
     """Return a revision of the endpoint ``name`` whose artifact is in the bucket."""
     key = f"{name}/{count}/model.tar.gz"
     outside.store.put_once(key, ARCHIVE)
-    source = Source("a" * 64, outside.store.url(key), "registry/image:1", ROLE)
+    source = Source("a" * 64, outside.store.url(key), "registry/pytorch-inference:1", ROLE)
     return make(name, source, fleet(count), tags=(("team", "ml"),), golden=None)
 
 
@@ -165,7 +165,7 @@ def test_what_was_created_is_observed_as_it_was_asked_for(outside: Outside) -> N
 
 def test_an_uncompressed_artifact_is_observed_as_it_was_asked_for(outside: Outside) -> None:
     outside.store.put_once("unpacked/model/code/predict.py", b"pass")
-    source = Source("b" * 64, outside.store.url("unpacked/model/"), "registry/image:1", ROLE)
+    source = Source("b" * 64, outside.store.url("unpacked/model/"), "registry/pytorch-inference:1", ROLE)
     wanted = make("unpacked", source, fleet(1), tags=(), golden=None)
     outside.cloud.create_model(wanted.model)
     assert wanted.model.is_uncompressed

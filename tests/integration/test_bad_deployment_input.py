@@ -37,7 +37,12 @@ tags = {tags}
 
 
 def planned(
-    folder: Path, lines: str = "", *, name: str = "digits", tags: str = "{}", image: str = "registry/image:1"
+    folder: Path,
+    lines: str = "",
+    *,
+    name: str = "digits",
+    tags: str = "{}",
+    image: str = "registry/pytorch-inference:1",
 ) -> None:
     """Plan the deployment of a spec, as `orchestrator plan` does once the archive is built."""
     path = folder / "orchestrator.toml"

@@ -73,7 +73,7 @@ def deployed(cloud: TestCloud, world: FakeEdge, edge: Edge, name: str) -> Revisi
     key = f"{name}/model.tar.gz"
     cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=archive({"code/predict.py": b"pass"}))
     world.store.objects[f"orchestrator/{name}/artifacts/{'a' * 64}/model.tar.gz"] = b"archive"
-    source = Source("a" * 64, f"s3://{BUCKET}/{key}", "registry/image:1", ROLE)
+    source = Source("a" * 64, f"s3://{BUCKET}/{key}", "registry/pytorch-inference:1", ROLE)
     wanted = make(name, source, SPEC, tags=(("team", "ml"),), golden=None, scalings=(SCALING,))
     edge.cloud.create_model(wanted.model)
     edge.cloud.create_endpoint_config(wanted.config)

@@ -16,8 +16,10 @@ from orchestrator.localcloud.engine import Engine
 from orchestrator.localcloud.exchange import Answer, Headers, Streamed
 from orchestrator.localcloud.faults import Fault, Kind
 from orchestrator.localcloud.fleet import Fleet, FleetError, Place
+from orchestrator.localcloud.instances import Instance
 from orchestrator.localcloud.pace import Pace
-from orchestrator.localcloud.world import Content, Deployment, Endpoint, Scope, Variant, Worlds
+from orchestrator.localcloud.world import Content, Deployment, Endpoint, Scope, Variant
+from orchestrator.localcloud.worlds import Worlds
 
 PLACE = Place(Scope("123456789012", "eu-west-1"), "e")
 
@@ -36,16 +38,38 @@ class FakeFleet:
     variant: Variant
     stopped: list[str] = field(default_factory=list)
     busy: bool = False
+    count: int = 0
+    sizes: list[int] = field(default_factory=list)
+    instances: tuple[Instance, ...] = ()
+    exhausted: bool = False
+
+    def __post_init__(self) -> None:
+        self.count = self.variant.count
 
     @property
     def answering(self) -> int:
         return int(self.busy)
 
-    async def ask(self, headers: Headers, body: bytes) -> Answer:
+    async def ask(self, headers: Headers, body: bytes, instance: str | None = None) -> Answer:
         return Answer(200, (), self.variant.name.encode())
 
-    def stream(self, headers: Headers, body: bytes) -> AbstractAsyncContextManager[Streamed]:
+    def stream(
+        self, headers: Headers, body: bytes, instance: str | None = None
+    ) -> AbstractAsyncContextManager[Streamed]:
         raise NotImplementedError
+
+    async def look(self, path: str) -> Answer:
+        raise NotImplementedError
+
+    async def resize(self, count: int, changed: Callable[[], None] = lambda: None) -> None:
+        """Become larger or smaller one by one."""
+        while self.count != count:
+            await asyncio.sleep(0)
+            if self.exhausted and count > self.count:
+                raise FleetError("there is no more")
+            self.count += 1 if count > self.count else -1
+            changed()
+        self.sizes.append(count)
 
     async def stop(self, *, drain: bool) -> None:
         if drain and self.busy:
@@ -60,7 +84,7 @@ class FakeLauncher:
     started: list[FakeFleet] = field(default_factory=list)
     slow: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def launch(self, place: Place, variant: Variant) -> Fleet:
+    async def launch(self, place: Place, variant: Variant, *, fault: Fault | None = None) -> Fleet:
         if variant.container["Image"] == "broken":
             raise FleetError("exit status 1")
         if variant.container["Image"] == "slow":
@@ -136,6 +160,12 @@ class Bench:
                     self.seen.append(stage.message)
             await asyncio.sleep(0)
         pytest.fail("it never settled")
+
+    def fresh(self) -> Engine:
+        """Return another engine, as after a restart."""
+        return Engine(
+            self.worlds, self.launcher.launch, self.alarms.firing, Pace(self.time.clock, self.time.sleep)
+        )
 
     def endpoint(self) -> Endpoint:
         return self.worlds.at(PLACE.scope).endpoints["e"]

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.errors import MissingExtraError, OrchestratorError, PortInUseError
+from orchestrator.core.errors import MissingExtraError, OrchestratorError, PortInUseError, RefusedError
 from orchestrator.localcloud import lifecycle
+from orchestrator.localcloud.wanted import Wanted
 from tests.support.clouds import STANDIN, TestCloud, archive, await_settled, local_cloud, publish
 
 GONE_SECONDS = 20
@@ -83,7 +84,7 @@ def test_a_port_that_is_taken_is_named_and_another_is_found_when_none_was_asked_
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(PortInUseError, match=f"port {port} on 127.0.0.1 cannot be"):
-            lifecycle.start(state_dir, port)
+            lifecycle.start(state_dir, Wanted(port=port))
         done = subprocess.run(
             [sys.executable, "-m", "orchestrator.localcloud", "--state-dir", state_dir, "--port", str(port)],
             capture_output=True,
@@ -100,9 +101,28 @@ def test_a_port_that_is_taken_is_named_and_another_is_found_when_none_was_asked_
 
 def test_a_start_that_fails_shows_the_last_line_of_the_log(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("in the way")
-    with pytest.raises(OrchestratorError, match="ended before it answered: FileExistsError") as caught:
+    with pytest.raises(
+        OrchestratorError, match=r"ended before it answered: the state folder .* cannot be used: File exists"
+    ) as caught:
         lifecycle.start(tmp_path)
     assert caught.value.details == (("log", str(tmp_path / lifecycle.LOG_FILE)),)
+
+
+def test_a_start_on_a_full_disk_ends_and_says_which_folder_is_full(tmp_path: Path) -> None:
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); "
+        "from orchestrator.localcloud.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--state-dir", tmp_path, "--port", "0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"the state folder '{tmp_path}' cannot be used: File too large\n"
+    assert {each.name for each in tmp_path.iterdir()} == {"owner.lock"}
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
@@ -123,6 +143,22 @@ def test_finding_a_local_cloud_needs_neither_boto3_nor_moto() -> None:
     program = f"import sys, orchestrator.localcloud.lifecycle; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_a_start_imports_nothing_of_ec2_which_takes_longer_than_all_the_rest() -> None:
+    program = (
+        "import os, sys; os.environ['MOTO_DISABLE_GLOBAL_CORS'] = 'true'; "
+        "import orchestrator.localcloud.server; "
+        "print({'moto.ec2', 'moto.ecs', 'moto.applicationautoscaling'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_another_address_than_the_loopback_is_refused_without_a_token(state_dir: Path) -> None:
+    with pytest.raises(RefusedError, match=r"does not listen on 0\.0\.0\.0 without a token"):
+        lifecycle.start(state_dir, Wanted(host="0.0.0.0"))  # noqa: S104 - that is what is refused
+    assert not state_dir.exists()
 
 
 def test_sigterm_ends_its_fleets_and_removes_its_files(tmp_path: Path) -> None:

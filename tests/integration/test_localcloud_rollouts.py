@@ -243,8 +243,6 @@ def test_an_alarm_on_the_errors_of_the_canary_rolls_back_in_silence(cloud: TestC
     assert "FailureReason" not in after
     assert state_of(cloud, "watched-5xx") == "ALARM"
     assert {invoke(cloud, "watched")["CustomAttributes"] for _ in range(20)} == {"watched"}
-    # Its period is shorter than that: the errors lie behind it.
-    eventually(lambda: state_of(cloud, "watched-5xx") == "OK", "the alarm to recover")
 
 
 def test_errors_of_the_old_fleet_do_not_fire_an_alarm_on_the_new_one(cloud: TestCloud) -> None:

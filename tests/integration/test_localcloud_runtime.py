@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,14 @@ from starlette.types import Message
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.exchange import MAX_BODY_BYTES, Answer, BrokenAnswerError, Headers, Streamed
 from orchestrator.localcloud.fleet import Place
+from orchestrator.localcloud.instances import Instance
 from orchestrator.localcloud.metrics import Invocation
 from orchestrator.localcloud.runtime import Runtime
 from orchestrator.localcloud.streaming import StreamRuntime
 from orchestrator.localcloud.traffic import Share, Traffic
 from orchestrator.localcloud.world import Deployment, Scope, Variant
 
+CONTAINER = {"Image": "registry/image:1"}
 PLACE = Place(Scope("123456789012", "eu-west-1"), "digits")
 
 
@@ -34,8 +36,16 @@ class FakeFleet:
     answer: Answer | BrokenAnswerError | None
     answering: int = 0
     asked: int = 0
+    count: int = 1
+    instances: tuple[Instance, ...] = ()
 
-    async def ask(self, headers: Headers, body: bytes) -> Answer:
+    async def look(self, path: str) -> Answer:
+        raise NotImplementedError
+
+    async def resize(self, count: int, changed: Callable[[], None] = lambda: None) -> None:
+        raise NotImplementedError
+
+    async def ask(self, headers: Headers, body: bytes, instance: str | None = None) -> Answer:
         self.asked += 1
         if self.answer is None:
             await asyncio.Event().wait()
@@ -44,7 +54,9 @@ class FakeFleet:
         return self.answer
 
     @contextlib.asynccontextmanager
-    async def stream(self, headers: Headers, body: bytes) -> AsyncIterator[Streamed]:
+    async def stream(
+        self, headers: Headers, body: bytes, instance: str | None = None
+    ) -> AsyncIterator[Streamed]:
         """Answer in two parts, between which there is none if there is no answer."""
         self.asked += 1
 
@@ -59,7 +71,7 @@ class FakeFleet:
 
 
 def fleet(answer: Answer | BrokenAnswerError | None, name: str = "primary", weight: float = 1.0) -> FakeFleet:
-    return FakeFleet(Variant(name, {}, "ml.m5.large", 1, weight, 60.0), answer)
+    return FakeFleet(Variant(name, CONTAINER, "ml.m5.large", 1, weight, 60.0), answer)
 
 
 class Recorded(list[Message]):
@@ -119,6 +131,8 @@ def invoke(*fleets: FakeFleet, body: bytes = b"", shadow: FakeFleet | None = Non
     chunks = [body[start : start + 2**20] for start in range(0, len(body) or 1, 2**20)]
 
     async def receive() -> Message:
+        if not chunks:
+            await asyncio.Event().wait()
         return {"type": "http.request", "body": chunks.pop(0), "more_body": bool(chunks)}
 
     connection = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
@@ -214,7 +228,7 @@ def test_a_body_of_25_megabytes_passes_and_one_more_byte_does_not() -> None:
 
 def serverless(answering: int) -> FakeFleet:
     limits = {"MemorySizeInMB": 1024, "MaxConcurrency": 2}
-    return FakeFleet(Variant("v", {}, "", 0, 1.0, 60.0, limits), Answer(200, (), b"ok"), answering)
+    return FakeFleet(Variant("v", CONTAINER, "", 0, 1.0, 60.0, limits), Answer(200, (), b"ok"), answering)
 
 
 def test_a_serverless_variant_takes_so_many_requests_at_once() -> None:
@@ -239,3 +253,36 @@ def test_a_shadow_gets_the_share_that_its_weight_is_of_what_it_shadows(
     answers = [invoke(fleet(Answer(200, (), b"ok")), shadow=shadow).status_code for _ in range(300)]
     assert set(answers) == {200}
     assert least <= shadow.asked <= most
+
+
+class EndlessFleet(FakeFleet):
+    """Never answers, and notes when it is given up."""
+
+    is_given_up = False
+
+    async def ask(self, headers: Headers, body: bytes, instance: str | None = None) -> Answer:
+        try:
+            return await super().ask(headers, body, instance)
+        finally:
+            self.is_given_up = True
+
+
+def test_a_client_that_hangs_up_ends_its_request_to_the_model() -> None:
+    endless = EndlessFleet(fleet(None).variant, None)
+    messages: list[Message] = [{"type": "http.request", "body": b"x"}, {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    deployment = Deployment("c", (endless.variant,), None, 0.0)
+    traffic = Traffic((Share(endless, endless.variant, deployment),))
+    connection = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+
+    async def asked() -> None:
+        runtime = Runtime(lambda _: traffic, lambda _: None)
+        with pytest.raises(ApiError) as caught:
+            await runtime.invoke(PLACE, Request(connection, receive))
+        assert caught.value.status == 499
+
+    asyncio.run(asked())
+    assert endless.is_given_up

@@ -44,7 +44,7 @@ def put(cloud: TestCloud, prefix: str, files: dict[str, bytes]) -> None:
 
 
 def container(source: dict[str, str], **more: str) -> dict[str, Any]:
-    return {"Image": "i", "ModelDataSource": {"S3DataSource": source}, **more}
+    return {"Image": "pytorch-inference", "ModelDataSource": {"S3DataSource": source}, **more}
 
 
 def deploy(cloud: TestCloud, name: str, primary: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ def test_a_build_is_published_served_and_after_a_change_of_its_code_sent_without
     store, sagemaker = S3Store(made_clients, BUCKET), SageMaker(made_clients)
     first = build(answer=b"from a build")
     found = publish_build(spec(), first, tarball, store, SilentTransfer())
-    source = Source(first.identity, found.url, "image", ROLE)
+    source = Source(first.identity, found.url, "pytorch-inference", ROLE)
     wanted = make(
         "digits",
         source,

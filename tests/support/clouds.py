@@ -27,6 +27,9 @@ STANDIN = (sys.executable, str(Path(__file__).with_name("standin.py")))
 """The program that takes the place of `orchestrator.serving` where a test is not about models."""
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/sagemaker-execution"
+IMAGE = "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-inference:2.6.0-cpu-py312"
+"""An image that the local cloud serves models for."""
+
 BUCKET = "models"
 POLL = {"Delay": 0.05, "MaxAttempts": 400}
 """For boto3's waiters, which look every 30 s otherwise."""
@@ -70,14 +73,18 @@ class TestCloud:
 
 
 @contextlib.contextmanager
-def local_cloud(state_dir: Path, container: Sequence[str] = ()) -> Iterator[TestCloud]:
+def local_cloud(
+    state_dir: Path, container: Sequence[str] = (), options: Sequence[str] = ()
+) -> Iterator[TestCloud]:
     """Run a local cloud, with a bucket and an execution role in it.
 
     Args:
         state_dir: An empty folder.
         container: The program that serves a model, in place of `orchestrator.serving`.
+        options: Of the command line besides.
     """
     command = [sys.executable, "-m", "orchestrator.localcloud", "--state-dir", str(state_dir), "--port", "0"]
+    command += options
     if container:
         command += ["--container", shlex.join(container)]
     state_dir.mkdir(parents=True, exist_ok=True)
@@ -90,7 +97,7 @@ def local_cloud(state_dir: Path, container: Sequence[str] = ()) -> Iterator[Test
             url = process.stdout.readline().strip().rpartition(" ")[2]
             assert url, (state_dir / "stderr.log").read_text()
             cloud = TestCloud(url, process.pid, state_dir, {**os.environ, **client_environment(url)})
-            _furnish(cloud)
+            furnish(cloud)
             yield cloud
             cloud.close()
         finally:
@@ -98,7 +105,8 @@ def local_cloud(state_dir: Path, container: Sequence[str] = ()) -> Iterator[Test
             process.wait(30)
 
 
-def _furnish(cloud: TestCloud) -> None:
+def furnish(cloud: TestCloud) -> None:
+    """Make a bucket and an execution role."""
     cloud.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     trust = {
         "Version": "2012-10-17",
@@ -147,7 +155,7 @@ def publish(cloud: TestCloud, name: str, artifact: bytes, **variant: Any) -> Non
         ModelName=name,
         ExecutionRoleArn=ROLE,
         PrimaryContainer={
-            "Image": "registry/image:1",
+            "Image": IMAGE,
             "ModelDataUrl": f"s3://{BUCKET}/{key}",
             "Environment": {"SAGEMAKER_PROGRAM": "predict.py"},
         },

@@ -98,7 +98,7 @@ def revision(mark: str, endpoint: str, *, count: int = 1) -> Revision:
     identity = mark * 64
     golden = Golden(golden_key(endpoint, digest(to_bytes((CASE,)))), 1e-4)
     artifact = f"s3://{BUCKET}/{artifact_key(endpoint, identity)}"
-    source = Source(identity, artifact, "registry/image:1", ROLE)
+    source = Source(identity, artifact, "registry/pytorch-inference:1", ROLE)
     fleet = EndpointSpec(variants=(Variant("primary", "", "ml.m5.large", count),))
     return make(endpoint, source, fleet, tags=(("team", "ml"),), golden=golden)
 

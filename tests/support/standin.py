@@ -3,9 +3,10 @@
 The model's folder says how it behaves: ``answer`` holds the text that its answers carry as custom
 attributes; ``broken`` makes it fail at start with that text. A request says what it wants by its own
 custom attributes: ``status=N`` to be refused, ``die`` to lose the process, ``headers``, ``variables`` and
-``pid`` to see those, ``hold=PIPE`` to be answered only once whoever writes to that named pipe has closed it;
-any other gets its body back. In parts, ``drip=PIPE`` sends ``begun`` and, once the pipe is closed, what was
-written to it; ``break`` ends the connection after ``begun``.
+``pid`` to see those, ``header=NAME:VALUE`` to get that header besides, ``hold=PIPE`` to be answered only
+once whoever writes to that named pipe has closed it; any other gets its body back. In parts, ``drip=PIPE``
+sends ``begun`` and, once the pipe is closed, what was written to it; ``break`` ends the connection after
+``begun``.
 """
 
 import json
@@ -39,6 +40,8 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(200, json.dumps(dict(os.environ)).encode())
             case "pid", _, _:
                 self._answer(200, str(os.getpid()).encode())
+            case "header", _, header:
+                self._answer(200, body, header)
             case "hold", _, pipe:
                 self._answer(200, Path(pipe).read_bytes())
             case "drip", _, pipe:
@@ -52,12 +55,15 @@ class Handler(BaseHTTPRequestHandler):
             case _:
                 self._answer(200, body)
 
-    def _answer(self, status: int, body: bytes) -> None:
-        self._begin(status, len(body))
+    def _answer(self, status: int, body: bytes, header: str = "") -> None:
+        self._begin(status, len(body), header)
         self.wfile.write(body)
 
-    def _begin(self, status: int, size_bytes: int | None = None) -> None:
+    def _begin(self, status: int, size_bytes: int | None = None, header: str = "") -> None:
         self.send_response(status)
+        if header:
+            name, _, value = header.partition(":")
+            self.send_header(name, value)
         self.send_header("Content-Type", self.headers.get("Content-Type", "application/x-unknown"))
         self.send_header(ATTRIBUTES, (FOLDER / "answer").read_text())
         if size_bytes is not None:

@@ -26,6 +26,7 @@ def sourced(kind: str, compression: str, uri: str = "s3://bucket/model/", **more
 
 
 CONTAINER = {"Image": "image:1", "ModelDataUrl": "s3://bucket/model.tar.gz"}
+MANY = {**CONTAINER, "Mode": "MultiModel", "ModelDataUrl": "s3://bucket/many/"}
 VARIANT = {
     "VariantName": "primary",
     "ModelName": "m",
@@ -236,11 +237,15 @@ def test_models_and_configs_in_use_may_be_deleted_as_on_aws(serving: Account) ->
     assert serving.described()["EndpointStatus"] == "InService"
 
 
-def test_an_update_keeps_the_names_of_the_variants(serving: Account) -> None:
+def test_an_update_that_moves_traffic_as_asked_keeps_the_names_of_the_variants(serving: Account) -> None:
     other = [{**VARIANT, "VariantName": "other"}]
     serving.call("CreateEndpointConfig", EndpointConfigName="o", ProductionVariants=other)
-    error = refusal(serving, "UpdateEndpoint", EndpointName="e", EndpointConfigName="o")
-    assert "variant names" in error.message
+    routing = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
+    at_once = {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}}
+    asked = {"EndpointName": "e", "EndpointConfigName": "o"}
+    assert "variant names" in refusal(serving, "UpdateEndpoint", **asked, DeploymentConfig=at_once).message
+    serving.call("UpdateEndpoint", **asked)
+    assert serving.described()["EndpointStatus"] == "Updating"
 
 
 def test_two_variants_of_one_name_are_refused(account: Account) -> None:
@@ -330,10 +335,9 @@ EXPLAINER: dict[str, object] = {"ClarifyExplainerConfig": {"ShapConfig": {"ShapB
 @pytest.mark.parametrize(
     ("config", "variant", "named"),
     [
-        ({}, {"VariantName": "primary", "InstanceType": "ml.m5.large"}, "inference components"),
         ({"ExplainerConfig": EXPLAINER}, VARIANT, "ExplainerConfig"),
         ({"DataCaptureConfig": CAPTURE, "AsyncInferenceConfig": ASYNC}, VARIANT, "DataCaptureConfig"),
-        ({}, {**VARIANT, "ManagedInstanceScaling": {"Status": "ENABLED"}}, "ManagedInstanceScaling"),
+        ({}, {**VARIANT, "AcceleratorType": "ml.eia2.medium"}, "AcceleratorType"),
     ],
 )
 def test_a_config_we_cannot_serve_is_kept_but_not_deployed(
@@ -374,10 +378,9 @@ def test_a_model_may_be_files_below_a_prefix_or_an_archive_by_its_source(account
 @pytest.mark.parametrize(
     ("model", "named"),
     [
-        ({"Containers": [CONTAINER, CONTAINER]}, "pipelines"),
+        ({"Containers": [CONTAINER, MANY]}, "multi-model containers among others"),
         ({"PrimaryContainer": {**CONTAINER, "Mode": "MultiModel"}}, "multi-model"),
         ({"PrimaryContainer": {"Image": "i"}}, "without ModelDataUrl"),
-        ({"PrimaryContainer": {"ModelPackageName": "p/1"}}, "ModelPackageName"),
         ({"PrimaryContainer": sourced("S3Prefix", "Gzip")}, "plain ModelDataSource"),
         ({"PrimaryContainer": sourced("S3Object", "None", uri="s3://b/m")}, "plain ModelDataSource"),
         ({"PrimaryContainer": sourced("S3Prefix", "None", ETag="e")}, "plain ModelDataSource"),
@@ -417,8 +420,9 @@ def test_tags_are_kept_by_key_and_die_with_their_resource(account: Account) -> N
 
 def test_tags_of_other_resources_are_not_ours() -> None:
     assert is_ours("ListTags", {"ResourceArn": f"{ARN}:endpoint-config/c"})
-    assert not is_ours("ListTags", {"ResourceArn": f"{ARN}:model-package-group/g"})
-    assert not is_ours("ListTags", {})
+    assert is_ours("ListTags", {"ResourceArn": f"{ARN}:model-package/g/1"})
+    assert not is_ours("ListTags", {"ResourceArn": f"{ARN}:training-job/g"})
+    assert is_ours("ListTags", {})
     assert not is_ours("CreateTrainingJob", {})
 
 

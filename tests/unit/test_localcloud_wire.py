@@ -10,11 +10,8 @@ from orchestrator.localcloud.apierrors import ApiError, unsupported
 from orchestrator.localcloud.container import environment
 from orchestrator.localcloud.containerlog import batches
 from orchestrator.localcloud.defaults import client_environment
-from orchestrator.localcloud.fleet import Place
 from orchestrator.localcloud.lifecycle import default_state_dir
-from orchestrator.localcloud.metrics import Invocation, measurements
 from orchestrator.localcloud.wire import Caller, caller, check_throwaway, error_answer, operation_of
-from orchestrator.localcloud.world import Scope
 
 SIGNATURE = (
     "AWS4-HMAC-SHA256 Credential={}/20261122/us-east-2/{}/aws4_request, SignedHeaders=host, Signature=0"
@@ -118,26 +115,3 @@ def test_clients_are_pointed_at_the_local_cloud_and_past_every_proxy() -> None:
 )
 def test_the_state_folder_follows_the_environment(environ: dict[str, str], expected: str) -> None:
     assert default_state_dir(environ) == Path(expected)
-
-
-def test_invocations_amount_to_what_sagemaker_counts() -> None:
-    place = Place(Scope("123456789012", "eu-west-1"), "e")
-    group = [Invocation(place, "v", "c", status, 7, 5.0) for status in (200, 200, 404, 503, 0)]
-    found = {
-        (one["MetricName"], len(one["Dimensions"])): dict(zip(one["Values"], one["Counts"], strict=True))
-        for one in measurements(group)
-    }
-    # Once by endpoint and variant, and once by the endpoint config as well.
-    for dimensions in (2, 3):
-        assert found.pop(("Invocations", dimensions)) == {1.0: 5.0}
-        assert found.pop(("Invocation4XXErrors", dimensions)) == {0.0: 4.0, 1.0: 1.0}
-        assert found.pop(("Invocation5XXErrors", dimensions)) == {0.0: 3.0, 1.0: 2.0}
-        assert found.pop(("ModelLatency", dimensions)) == {7.0: 5.0}
-    assert found == {}
-
-
-def test_many_different_latencies_are_sent_150_at_a_time() -> None:
-    place = Place(Scope("123456789012", "eu-west-1"), "e")
-    group = [Invocation(place, "v", "c", 200, latency, 5.0) for latency in range(301)]
-    sizes = [len(one["Values"]) for one in measurements(group) if one["MetricName"] == "ModelLatency"]
-    assert sizes == [150, 150, 1] * 2

@@ -1,0 +1,317 @@
+"""The autoscaler on targets that moto keeps, with a clock, metrics and an endpoint that are values."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from moto.applicationautoscaling.models import applicationautoscaling_backends
+
+from orchestrator.core.resources import EndpointStatus
+from orchestrator.localcloud import scalables
+from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.autoscaler import Autoscaler
+from orchestrator.localcloud.pace import Pace
+from orchestrator.localcloud.scalables import INSTANCES, Key
+from orchestrator.localcloud.scaling import Scaling
+from orchestrator.localcloud.tracking import Metric
+from orchestrator.localcloud.world import Content, Deployment, Endpoint, Scope, Variant
+from orchestrator.localcloud.worlds import Worlds
+
+RESOURCE = "endpoint/digits/variant/primary"
+KEY = Key(RESOURCE, INSTANCES)
+_ACCOUNTS = itertools.count(900_000_000_000)
+PLACE = {"ServiceNamespace": "sagemaker", "ResourceId": RESOURCE, "ScalableDimension": INSTANCES}
+
+
+@dataclass
+class Stage:
+    """An endpoint in an account of its own, since moto keeps what is in accounts for good."""
+
+    speed: float = 1.0
+    now: float = 1_800_000_000.0
+    level: float | None = None
+    refuses: bool = False
+    calls: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        scalables.mend()
+        self.scope = Scope(str(next(_ACCOUNTS)), "eu-west-1")
+        self.worlds = Worlds()
+        variant = Variant("primary", {}, "ml.m5.large", 1, 1.0, 60.0)
+        serving = Deployment("c", (variant,), None, 1.0)
+        endpoint = Endpoint("digits", EndpointStatus.IN_SERVICE, "c", 1.0, 1.0, serving)
+        self.worlds.put(self.worlds.at(self.scope).with_endpoint(endpoint))
+        pace = Pace(lambda: self.now, asyncio.sleep, self.speed)
+        self.autoscaler = Autoscaler(self.worlds, self.call, self.measure, pace)
+        self.scaling = Scaling(self.autoscaler.activities)
+
+    async def call(self, scope: Scope, operation: str, request: Content) -> None:
+        assert (scope, operation) == (self.scope, "UpdateEndpointWeightsAndCapacities")
+        if self.refuses:
+            raise ApiError("ValidationException", "not now")
+        count = request["DesiredWeightsAndCapacities"][0]["DesiredInstanceCount"]
+        self.calls.append(count)
+        self.have(count)
+
+    def have(self, count: int, status: EndpointStatus = EndpointStatus.IN_SERVICE) -> None:
+        world = self.worlds.at(self.scope)
+        endpoint = world.endpoints["digits"]
+        assert endpoint.serving is not None
+        variant = replace(endpoint.serving.variants[0], count=count)
+        serving = replace(endpoint.serving, variants=(variant,))
+        self.worlds.put(world.with_endpoint(replace(endpoint, status=status, serving=serving)))
+
+    def measure(self, scope: Scope, metric: Metric, start: float, end: float) -> float | None:
+        assert end - start == pytest.approx(metric.period_seconds / self.speed)
+        return self.level
+
+    def register(self, least: int, most: int, **more: Any) -> None:  # noqa: ANN401 - members of the API
+        request = {**PLACE, "MinCapacity": least, "MaxCapacity": most, **more}
+        assert self.scaling.look(self.worlds.at(self.scope), "RegisterScalableTarget", request) is None
+        self.backend.register_scalable_target(
+            "sagemaker", RESOURCE, INSTANCES, least, most, "", more.get("SuspendedState", {})
+        )
+
+    @property
+    def backend(self) -> Any:  # noqa: ANN401 - moto's, which are called as its answers do
+        return applicationautoscaling_backends[self.scope.account][self.scope.region]
+
+    def put(self, kind: str, body: Content, name: str = "policy") -> Any:  # noqa: ANN401 - moto's
+        return self.backend.put_scaling_policy(
+            policy_name=name,
+            service_namespace="sagemaker",
+            resource_id=RESOURCE,
+            scalable_dimension=INSTANCES,
+            policy_type=kind,
+            policy_body=body,
+        )
+
+    def track(self, target: float = 30.0, **more: object) -> Any:  # noqa: ANN401 - moto's
+        metric = {"PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"}
+        return self.put(
+            "TargetTrackingScaling",
+            {"TargetValue": target, "PredefinedMetricSpecification": metric, **more},
+        )
+
+    def activities(self) -> list[Content]:
+        request = {"ServiceNamespace": "sagemaker", "ResourceId": RESOURCE}
+        answer = self.scaling.look(self.worlds.at(self.scope), "DescribeScalingActivities", request)
+        assert answer is not None
+        found: list[Content] = answer["ScalingActivities"]
+        return found
+
+
+def on_stage(scenario: Callable[[Stage], Coroutine[None, None, None]], speed: float = 1.0) -> None:
+    async def run() -> None:
+        stage = Stage(speed)
+        try:
+            await scenario(stage)
+        finally:
+            await stage.autoscaler.close()
+            scalables.clear(stage.scope, KEY)
+
+    asyncio.run(run())
+
+
+def test_target_tracking_adds_instances_and_takes_them_away_after_its_cooldown() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(1, 4)
+        stage.track(ScaleInCooldown=100, ScaleOutCooldown=50)
+        stage.level = 70.0
+        await stage.autoscaler.look()
+        assert stage.calls == [3]
+        await stage.autoscaler.look()
+        assert stage.calls == [3]
+        stage.now += 50
+        await stage.autoscaler.look()
+        assert stage.calls == [3, 4]
+        stage.level = 10.0
+        await stage.autoscaler.look()
+        assert stage.calls == [3, 4]
+        stage.now += 100
+        await stage.autoscaler.look()
+        assert stage.calls == [3, 4, 2]
+
+    on_stage(scenario)
+
+
+def test_a_metric_without_datapoints_moves_nothing() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(1, 4)
+        stage.track()
+        stage.have(3)
+        await stage.autoscaler.look()
+        assert stage.calls == []
+
+    on_stage(scenario)
+
+
+def test_cooldowns_are_as_short_as_time_is_fast() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(1, 9)
+        stage.track()
+        stage.level = 40.0
+        await stage.autoscaler.look()
+        stage.now += 4.9
+        await stage.autoscaler.look()
+        assert stage.calls == [2]
+        stage.now += 0.2
+        await stage.autoscaler.look()
+        assert stage.calls == [2, 3]
+
+    on_stage(scenario, speed=60.0)
+
+
+def test_an_endpoint_that_moves_is_left_alone() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(1, 4)
+        stage.track()
+        stage.level = 90.0
+        stage.have(1, EndpointStatus.UPDATING)
+        await stage.autoscaler.look()
+        assert stage.calls == []
+
+    on_stage(scenario)
+
+
+@pytest.mark.parametrize(("bounds", "present", "wanted"), [((2, 5), 1, 2), ((1, 3), 7, 3)])
+def test_what_is_out_of_bounds_comes_back(bounds: tuple[int, int], present: int, wanted: int) -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.have(present)
+        stage.register(*bounds)
+        await stage.autoscaler.look()
+        assert stage.calls == [wanted]
+
+    on_stage(scenario)
+
+
+def test_what_is_suspended_does_not_scale() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(1, 4, SuspendedState={"DynamicScalingOutSuspended": True})
+        stage.track()
+        stage.level = 90.0
+        await stage.autoscaler.look()
+        assert stage.calls == []
+
+    on_stage(scenario)
+
+
+def test_target_tracking_has_alarms_which_say_what_it_sees_and_go_with_it() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(1, 4)
+        policy = stage.track()
+        high, low = (alarm.name for alarm in policy.alarms)
+        assert high.startswith(f"TargetTracking-{RESOURCE}-AlarmHigh-")
+        assert low.startswith(f"TargetTracking-{RESOURCE}-AlarmLow-")
+        again = stage.track(40.0)
+        assert again.policy_arn == policy.policy_arn
+        assert not {high, low} & {alarm.name for alarm in again.alarms}
+        (found,) = scalables.targets(stage.scope)[0].policies
+        assert len(found.alarms) == 2
+
+    on_stage(scenario)
+
+
+def test_an_alarm_sets_off_the_step_of_a_policy() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(0, 4)
+        stage.have(0)
+        steps = [{"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1}]
+        policy = stage.put("StepScaling", {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": steps})
+        stage.autoscaler.alarmed(stage.scope, policy.policy_arn, 1.0, 1.0)
+        stage.autoscaler.alarmed(stage.scope, policy.policy_arn, 1.0, 1.0)
+        stage.autoscaler.alarmed(stage.scope, "arn:of:nothing", 1.0, 1.0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert stage.calls == [1]
+
+    on_stage(scenario)
+
+
+def schedule(stage: Stage, text: str, **change: int) -> None:
+    place = ("sagemaker", text, "UTC", "action", RESOURCE, INSTANCES)
+    stage.backend.put_scheduled_action(*place, None, None, change)
+    stage.backend.scheduled_actions[-1].creation_time = stage.now
+
+
+def test_a_scheduled_action_moves_the_bounds_and_with_them_the_capacity() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(1, 4)
+        schedule(stage, "at(2027-01-15T08:30:00)", MinCapacity=3)
+        await stage.autoscaler.look()
+        assert stage.calls == []
+        stage.now = 1_800_000_000.0 + 3600
+        await stage.autoscaler.look()
+        assert stage.calls == [3]
+        assert scalables.targets(stage.scope)[0].least == 3
+
+    on_stage(scenario)
+
+
+def test_a_rate_comes_as_often_as_time_is_fast() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(1, 9)
+        schedule(stage, "rate(1 minute)", MinCapacity=2)
+        stage.now += 0.9
+        await stage.autoscaler.look()
+        assert stage.calls == []
+        stage.now += 0.2
+        await stage.autoscaler.look()
+        assert stage.calls == [2]
+
+    on_stage(scenario, speed=60.0)
+
+
+def test_activities_tell_what_was_done_why_and_how_it_ended() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(2, 4)
+        await stage.autoscaler.look()
+        (begun,) = stage.activities()
+        assert begun["StatusCode"] == "InProgress"
+        assert begun["Description"] == "Setting desired instance count to 2."
+        await stage.autoscaler.look()
+        (ended,) = stage.activities()
+        assert (ended["StatusCode"], ended["Cause"]) == ("Successful", "minimum capacity was set to 2")
+        stage.refuses = True
+        stage.have(1)
+        await stage.autoscaler.look()
+        failed, before = stage.activities()
+        assert failed["StatusCode"] == "Failed"
+        assert "not now" in failed["StatusMessage"]
+        assert before["StatusCode"] == "Successful"
+
+    on_stage(scenario)
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        ("RegisterScalableTarget", {**PLACE, "MinCapacity": 4, "MaxCapacity": 1}),
+        (
+            "RegisterScalableTarget",
+            {**PLACE, "ResourceId": "endpoint/x/variant/y", "MinCapacity": 1, "MaxCapacity": 2},
+        ),
+        ("PutScalingPolicy", PLACE),
+        ("DeregisterScalableTarget", PLACE),
+    ],
+)
+def test_what_has_no_target_or_bounds_the_wrong_way_round_is_refused(
+    operation: str, request_: Content
+) -> None:
+    stage = Stage()
+    with pytest.raises(ApiError):
+        stage.scaling.look(stage.worlds.at(stage.scope), operation, dict(request_))
+
+
+def test_policies_and_schedules_go_with_their_target() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(1, 4)
+        stage.track()
+        schedule(stage, "rate(1 minute)", MinCapacity=2)
+        stage.scaling.look(stage.worlds.at(stage.scope), "DeregisterScalableTarget", dict(PLACE))
+        assert (stage.backend.policies, stage.backend.scheduled_actions) == ({}, [])
+
+    on_stage(scenario)
