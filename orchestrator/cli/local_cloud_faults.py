@@ -10,8 +10,8 @@ from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.localcloud import lifecycle
-from orchestrator.localcloud.faults import Kind
-from orchestrator.localcloud.orders import FaultOrders
+from orchestrator.localcloud.faulting.faults import Kind
+from orchestrator.localcloud.faulting.orders import FaultOrders
 
 # What every fault shows and the table has a column for.
 _COLUMNS = ("id", "kind", "operation", "times", "befallen")

@@ -1,6 +1,17 @@
-"""The embedded AWS: moto, what it lacks, and a data plane that really serves.
+"""The embedded AWS: what SageMaker does is ours, everything else is moto's with what it lacks.
 
-One front application (`front`) looks at each request in this order: the data plane (`runtime`), the
-SageMaker operations that are ours (`control`, with its rules in `records` and `endpoints`), and moto for
-everything else (`fallback`). What a user starts and stops is `lifecycle`, which imports nothing heavy.
+::
+
+    server, lifecycle, wanted, access     the process, its options, who is let in
+    ground, assembly, renewing            what it stands on, its parts put together, and put together again
+    front, wire, own                      where a request goes; forms on the wire; what is below /_local
+    world, worlds, keeping                what there is, as values; the present one; and on disk
+    rules                                 what may be asked, and how one world follows from another
+    control                               from the name of an operation and its JSON to the answer
+    fleets, dataplane                     processes that serve models; requests on their way to them and back
+    deploying, autoscaling, transforms    what goes on in the background
+    cloudwatch, announcing, gauges        metrics, alarms and events
+    objects, behind                       S3; moto and what it lacks
+    faulting, console                     what goes wrong on demand; the page
+    testing, pytest_plugin                local clouds for others' tests
 """

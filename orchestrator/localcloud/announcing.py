@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from orchestrator.localcloud.describing import describe_endpoint
-from orchestrator.localcloud.events import Event, Outbox
+from orchestrator.localcloud.cloudwatch.events import Event, Outbox
+from orchestrator.localcloud.rules.describing import describe_endpoint
 from orchestrator.localcloud.transforms.jobs import describe as describe_job
 from orchestrator.localcloud.world import CONFIG, ENDPOINT, MODEL, TRANSFORM, Endpoint, Record, World
 

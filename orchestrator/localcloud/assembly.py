@@ -8,39 +8,39 @@ from typing import Any
 
 from orchestrator import __version__
 from orchestrator.localcloud.access import Access
-from orchestrator.localcloud.alarms import Watcher
 from orchestrator.localcloud.announcing import Announcing
-from orchestrator.localcloud.asynchronous import AsyncRuntime
-from orchestrator.localcloud.autoscaler import Autoscaler
-from orchestrator.localcloud.breaking import breaking
-from orchestrator.localcloud.capture import Capture
+from orchestrator.localcloud.autoscaling.autoscaler import Autoscaler
+from orchestrator.localcloud.autoscaling.scalables import measured
+from orchestrator.localcloud.autoscaling.scaling import Scaling
+from orchestrator.localcloud.behind.fallback import handed_out
+from orchestrator.localcloud.cloudwatch.alarms import Watcher
+from orchestrator.localcloud.cloudwatch.events import Outbox
+from orchestrator.localcloud.cloudwatch.metrics import Metrics
 from orchestrator.localcloud.console.reading import reads
 from orchestrator.localcloud.console.recent import Recent, told
 from orchestrator.localcloud.console.state import Sight, State
-from orchestrator.localcloud.control import ControlPlane
-from orchestrator.localcloud.engine import Engine
-from orchestrator.localcloud.events import Outbox
-from orchestrator.localcloud.fallback import handed_out
-from orchestrator.localcloud.faults import Faults
-from orchestrator.localcloud.fleet import Place
+from orchestrator.localcloud.control.lookups import has_object
+from orchestrator.localcloud.control.plane import ControlPlane
+from orchestrator.localcloud.control.tagsearch import show_ours
+from orchestrator.localcloud.dataplane.asynchronous import AsyncRuntime
+from orchestrator.localcloud.dataplane.breaking import breaking
+from orchestrator.localcloud.dataplane.capture import Capture
+from orchestrator.localcloud.dataplane.pipelines import Composing
+from orchestrator.localcloud.dataplane.runtime import Runtime
+from orchestrator.localcloud.dataplane.streaming import StreamRuntime
+from orchestrator.localcloud.deploying.engine import Engine
+from orchestrator.localcloud.deploying.hosting import Hosting, hosting
+from orchestrator.localcloud.deploying.reviving import interrupted, waiting
+from orchestrator.localcloud.faulting.faults import Faults
+from orchestrator.localcloud.faulting.past import Past
+from orchestrator.localcloud.fleets.launcher import Launcher, processors
 from orchestrator.localcloud.front import LocalCloud, Parts
 from orchestrator.localcloud.gauges import Gauges
 from orchestrator.localcloud.ground import Ground, Lasting
-from orchestrator.localcloud.hosting import Hosting, hosting
 from orchestrator.localcloud.keeping import Keeper
-from orchestrator.localcloud.launcher import Launcher, processors
-from orchestrator.localcloud.lookups import has_object
-from orchestrator.localcloud.metrics import Metrics
 from orchestrator.localcloud.own import OwnPages
-from orchestrator.localcloud.past import Past
-from orchestrator.localcloud.pipelines import Composing
-from orchestrator.localcloud.reviving import interrupted, waiting
-from orchestrator.localcloud.runtime import Runtime
-from orchestrator.localcloud.scalables import measured
-from orchestrator.localcloud.scaling import Scaling
-from orchestrator.localcloud.streaming import StreamRuntime
-from orchestrator.localcloud.tagsearch import show_ours
 from orchestrator.localcloud.transforms.running import Transforms
+from orchestrator.localcloud.world import Place
 from orchestrator.localcloud.worlds import Worlds
 
 # Models of a multi-model endpoint for each process that a variant may have: each is a process of its own.

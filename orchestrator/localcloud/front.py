@@ -9,23 +9,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
-from orchestrator.localcloud import scaling
 from orchestrator.localcloud.access import Access
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.asynchronous import AsyncRuntime
-from orchestrator.localcloud.befalling import befall, replay
+from orchestrator.localcloud.autoscaling import scaling
+from orchestrator.localcloud.autoscaling.scaling import Scaling
+from orchestrator.localcloud.behind.fallback import Moto, account_of
 from orchestrator.localcloud.clients import OWN
-from orchestrator.localcloud.control import ControlPlane
-from orchestrator.localcloud.fallback import Moto, account_of
-from orchestrator.localcloud.faults import Faults
-from orchestrator.localcloud.fleet import Place
-from orchestrator.localcloud.modelerrors import answer_of
-from orchestrator.localcloud.operations import check_honest, is_ours
+from orchestrator.localcloud.control.operations import check_honest, is_ours
+from orchestrator.localcloud.control.plane import ControlPlane
+from orchestrator.localcloud.dataplane.asynchronous import AsyncRuntime
+from orchestrator.localcloud.dataplane.modelerrors import answer_of
+from orchestrator.localcloud.dataplane.runtime import Runtime
+from orchestrator.localcloud.dataplane.streaming import StreamRuntime
+from orchestrator.localcloud.faulting.befalling import befall, replay
+from orchestrator.localcloud.faulting.faults import Faults
+from orchestrator.localcloud.faulting.past import Past
 from orchestrator.localcloud.own import OwnPages
-from orchestrator.localcloud.past import Past
-from orchestrator.localcloud.runtime import Runtime
-from orchestrator.localcloud.scaling import Scaling
-from orchestrator.localcloud.streaming import StreamRuntime
 from orchestrator.localcloud.wire import (
     JSON_1_1,
     Caller,
@@ -35,7 +34,7 @@ from orchestrator.localcloud.wire import (
     parsed,
     read,
 )
-from orchestrator.localcloud.world import Scope
+from orchestrator.localcloud.world import Place, Scope
 from orchestrator.localcloud.worlds import Worlds
 
 _OWN_PATHS = re.compile(r"/_local(/|$)")

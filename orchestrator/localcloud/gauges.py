@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.localcloud.asynchronous import Backlog
-from orchestrator.localcloud.deployments import is_async
-from orchestrator.localcloud.fleet import Fleet, Place
-from orchestrator.localcloud.metrics import NAMESPACE, Gauge
-from orchestrator.localcloud.traffic import Traffic
+from orchestrator.localcloud.cloudwatch.metrics import NAMESPACE, Gauge
+from orchestrator.localcloud.dataplane.asynchronous import Backlog
+from orchestrator.localcloud.dataplane.traffic import Traffic
+from orchestrator.localcloud.fleets.fleet import Fleet
+from orchestrator.localcloud.rules.deployments import is_async
+from orchestrator.localcloud.world import Place
 from orchestrator.localcloud.worlds import Worlds
 
 _LOAD = "/aws/sagemaker/Endpoints"

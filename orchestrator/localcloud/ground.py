@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.localcloud.behind.fallback import Moto
+from orchestrator.localcloud.behind.remembering import Memory
 from orchestrator.localcloud.clients import Clients
-from orchestrator.localcloud.fallback import Moto
 from orchestrator.localcloud.keeping import Keeper
 from orchestrator.localcloud.objects.content import Store
 from orchestrator.localcloud.pace import Pace
-from orchestrator.localcloud.remembering import Memory
 
 MODELS, OBJECTS, KEPT_BY_MOTO = "models", "objects", "moto"
 

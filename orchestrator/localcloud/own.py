@@ -6,11 +6,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from orchestrator.localcloud import orders
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.console.page import page
 from orchestrator.localcloud.console.state import State
-from orchestrator.localcloud.faults import Faults
+from orchestrator.localcloud.faulting import orders
+from orchestrator.localcloud.faulting.faults import Faults
 from orchestrator.localcloud.wire import parsed, read
 
 PREFIX = "/_local/"

@@ -22,7 +22,7 @@ from botocore.config import Config
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.localcloud import lifecycle
 from orchestrator.localcloud.defaults import ACCESS_KEY, REGION, SECRET_KEY, client_environment
-from orchestrator.localcloud.orders import FaultOrders
+from orchestrator.localcloud.faulting.orders import FaultOrders
 from orchestrator.localcloud.wanted import Wanted
 
 _STOP_SECONDS = 60

@@ -38,6 +38,14 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """An endpoint of an account and region, whether there is one or not."""
+
+    scope: Scope
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What was asked for, without its tags: a model, an endpoint config, a model package or a group of them.
 

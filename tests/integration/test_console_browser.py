@@ -10,7 +10,7 @@ pytest.importorskip("playwright.sync_api", reason="the browser tests need playwr
 
 from playwright.sync_api import Browser, Page, expect
 
-from orchestrator.localcloud.faults import Fault, Kind
+from orchestrator.localcloud.faulting.faults import Fault, Kind
 from orchestrator.localcloud.world import Stage
 from tests.support.browser import BROWSER, browser
 from tests.support.clouds import STANDIN, archive, await_settled, local_cloud, publish

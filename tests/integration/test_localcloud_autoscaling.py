@@ -10,13 +10,13 @@ import pytest
 from moto.applicationautoscaling.models import applicationautoscaling_backends
 
 from orchestrator.core.resources import EndpointStatus
-from orchestrator.localcloud import scalables
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.autoscaler import Autoscaler
+from orchestrator.localcloud.autoscaling import scalables
+from orchestrator.localcloud.autoscaling.autoscaler import Autoscaler
+from orchestrator.localcloud.autoscaling.scalables import INSTANCES, Key
+from orchestrator.localcloud.autoscaling.scaling import Scaling
+from orchestrator.localcloud.autoscaling.tracking import Metric
 from orchestrator.localcloud.pace import Pace
-from orchestrator.localcloud.scalables import INSTANCES, Key
-from orchestrator.localcloud.scaling import Scaling
-from orchestrator.localcloud.tracking import Metric
 from orchestrator.localcloud.world import Content, Deployment, Endpoint, Scope, Variant
 from orchestrator.localcloud.worlds import Worlds
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.core.resources import EndpointStatus
-from orchestrator.localcloud.endpoints import update_weights_and_capacities
+from orchestrator.localcloud.rules.endpoints import update_weights_and_capacities
 from orchestrator.localcloud.world import Content, Endpoint, World
 from tests.integration.test_localcloud_engine import PLACE, Bench, FakeFleet, on_a_bench, until
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from orchestrator.cli.local_cloud_faults import faults as faults_group
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.localcloud.orders import FaultOrders
+from orchestrator.localcloud.faulting.orders import FaultOrders
 from tests.support.clouds import STANDIN, TestCloud, archive, await_settled, local_cloud, publish
 from tests.support.servers import eventually
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.resources import EndpointStatus
-from orchestrator.localcloud.container import Container, ContainerError
-from orchestrator.localcloud.engine import Engine
-from orchestrator.localcloud.exchange import Answer, Headers, Streamed
-from orchestrator.localcloud.faults import Fault, Kind
-from orchestrator.localcloud.fleet import Fleet, FleetError, Place
-from orchestrator.localcloud.instances import Instance
+from orchestrator.localcloud.deploying.engine import Engine
+from orchestrator.localcloud.faulting.faults import Fault, Kind
+from orchestrator.localcloud.fleets.container import Container, ContainerError
+from orchestrator.localcloud.fleets.exchange import Answer, Headers, Streamed
+from orchestrator.localcloud.fleets.fleet import Fleet, FleetError
+from orchestrator.localcloud.fleets.instances import Instance
 from orchestrator.localcloud.pace import Pace
-from orchestrator.localcloud.world import Content, Deployment, Endpoint, Scope, Variant
+from orchestrator.localcloud.world import Content, Deployment, Endpoint, Place, Scope, Variant
 from orchestrator.localcloud.worlds import Worlds
 
 PLACE = Place(Scope("123456789012", "eu-west-1"), "e")

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from orchestrator.localcloud.exchange import (
+from orchestrator.localcloud.fleets.exchange import (
     MAX_BODY_BYTES,
     Answer,
     BrokenAnswerError,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.localcloud.coldstart import ServerlessFleet
-from orchestrator.localcloud.exchange import Answer, BrokenAnswerError, LostInstanceError
-from orchestrator.localcloud.faults import Fault, Kind
-from orchestrator.localcloud.fleet import FleetError, ProcessFleet, pids
+from orchestrator.localcloud.faulting.faults import Fault, Kind
+from orchestrator.localcloud.fleets.coldstart import ServerlessFleet
+from orchestrator.localcloud.fleets.exchange import Answer, BrokenAnswerError, LostInstanceError
+from orchestrator.localcloud.fleets.fleet import FleetError, ProcessFleet, pids
+from orchestrator.localcloud.fleets.slots import Slots
 from orchestrator.localcloud.pace import Pace
-from orchestrator.localcloud.slots import Slots
 from tests.support.fleets import DIE, PID, Workshop, is_alive, pid_of, soon
 
 

@@ -15,14 +15,19 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.exchange import MAX_BODY_BYTES, Answer, BrokenAnswerError, Headers, Streamed
-from orchestrator.localcloud.fleet import Place
-from orchestrator.localcloud.instances import Instance
-from orchestrator.localcloud.metrics import Invocation
-from orchestrator.localcloud.runtime import Runtime
-from orchestrator.localcloud.streaming import StreamRuntime
-from orchestrator.localcloud.traffic import Share, Traffic
-from orchestrator.localcloud.world import Deployment, Scope, Variant
+from orchestrator.localcloud.cloudwatch.metrics import Invocation
+from orchestrator.localcloud.dataplane.runtime import Runtime
+from orchestrator.localcloud.dataplane.streaming import StreamRuntime
+from orchestrator.localcloud.dataplane.traffic import Share, Traffic
+from orchestrator.localcloud.fleets.exchange import (
+    MAX_BODY_BYTES,
+    Answer,
+    BrokenAnswerError,
+    Headers,
+    Streamed,
+)
+from orchestrator.localcloud.fleets.instances import Instance
+from orchestrator.localcloud.world import Deployment, Place, Scope, Variant
 
 CONTAINER = {"Image": "registry/image:1"}
 PLACE = Place(Scope("123456789012", "eu-west-1"), "digits")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.localcloud.exchange import BrokenAnswerError
-from orchestrator.localcloud.fleet import FleetError
+from orchestrator.localcloud.fleets.exchange import BrokenAnswerError
+from orchestrator.localcloud.fleets.fleet import FleetError
 from orchestrator.localcloud.transforms.invoking import parameters, variables
 from tests.support.transforms import Bench, Reply, echo, refusing, replies, request
 

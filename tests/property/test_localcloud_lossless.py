@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 
 from orchestrator.core.shapes import problems
-from orchestrator.localcloud.operations import perform
-from orchestrator.localcloud.validation import check
+from orchestrator.localcloud.control.operations import perform
+from orchestrator.localcloud.rules.validation import check
 from orchestrator.localcloud.world import Content, Record, Scope, World
 from tests.support.service_model import requests, sagemaker
 

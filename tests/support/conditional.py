@@ -15,7 +15,7 @@ from typing import Any
 from a2wsgi.wsgi_typing import StartResponse
 from starlette.types import Message
 
-from orchestrator.localcloud.fallback import Moto
+from orchestrator.localcloud.behind.fallback import Moto
 from orchestrator.localcloud.wire import Caller
 
 _LOOK_SECONDS = 0.5

@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from starlette.requests import Request
@@ -14,18 +14,20 @@ from starlette.types import Receive, Scope, Send
 
 from orchestrator.core.resources import EndpointStatus
 from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.cloudwatch.metrics import Invocation
 from orchestrator.localcloud.console.reading import Reads
 from orchestrator.localcloud.console.recent import Recent
 from orchestrator.localcloud.console.state import Sight, State
-from orchestrator.localcloud.faults import Faults
-from orchestrator.localcloud.fleet import Fleet, Place
-from orchestrator.localcloud.metrics import Invocation
+from orchestrator.localcloud.dataplane.traffic import Share, Traffic
+from orchestrator.localcloud.faulting.faults import Faults
 from orchestrator.localcloud.own import OwnPages
-from orchestrator.localcloud.traffic import Share, Traffic
 from orchestrator.localcloud.wire import error_answer
-from orchestrator.localcloud.world import Deployment, Endpoint, Variant
+from orchestrator.localcloud.world import Deployment, Endpoint, Place, Variant
 from orchestrator.localcloud.world import Scope as Owner
 from orchestrator.localcloud.worlds import Worlds
+
+if TYPE_CHECKING:
+    from orchestrator.localcloud.fleets.fleet import Fleet
 
 OWNER = Owner("123456789012", "eu-west-1")
 _HOST = "127.0.0.1"

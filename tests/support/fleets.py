@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.localcloud.clients import Clients
-from orchestrator.localcloud.container import Container, environment
-from orchestrator.localcloud.containerlog import ContainerLog, Stream
-from orchestrator.localcloud.faults import Fault
-from orchestrator.localcloud.fleet import ProcessFleet
-from orchestrator.localcloud.instances import Instance, Making
-from orchestrator.localcloud.slots import Slots
+from orchestrator.localcloud.faulting.faults import Fault
+from orchestrator.localcloud.fleets.container import Container, environment
+from orchestrator.localcloud.fleets.containerlog import ContainerLog, Stream
+from orchestrator.localcloud.fleets.fleet import ProcessFleet
+from orchestrator.localcloud.fleets.instances import Instance, Making
+from orchestrator.localcloud.fleets.slots import Slots
 from orchestrator.localcloud.world import Content, Scope, Variant
 from tests.support.clouds import STANDIN
 

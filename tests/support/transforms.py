@@ -10,13 +10,13 @@ from typing import Any, BinaryIO, cast
 from botocore.exceptions import ClientError
 
 from orchestrator.localcloud.clients import Clients
-from orchestrator.localcloud.exchange import Answer, Headers, Streamed
-from orchestrator.localcloud.fleet import Fleet, FleetError, Place
-from orchestrator.localcloud.operations import perform
+from orchestrator.localcloud.control.operations import perform
+from orchestrator.localcloud.fleets.exchange import Answer, Headers, Streamed
+from orchestrator.localcloud.fleets.fleet import Fleet, FleetError
 from orchestrator.localcloud.pace import Pace
+from orchestrator.localcloud.rules.validation import check
 from orchestrator.localcloud.transforms.running import Transforms
-from orchestrator.localcloud.validation import check
-from orchestrator.localcloud.world import Content, Record, Scope, TransformJob, Variant, World
+from orchestrator.localcloud.world import Content, Place, Record, Scope, TransformJob, Variant, World
 from orchestrator.localcloud.worlds import Worlds
 
 SCOPE = Scope("123456789012", "eu-west-1")

@@ -8,8 +8,7 @@ import pytest
 from orchestrator.localcloud.console.page import FILES, page
 from orchestrator.localcloud.console.recent import SECONDS
 from orchestrator.localcloud.console.words import said
-from orchestrator.localcloud.fleet import Place
-from orchestrator.localcloud.world import Stage, World
+from orchestrator.localcloud.world import Place, Stage, World
 from tests.support.consoles import OWNER, MadeUp, deployment
 
 DIGITS = Place(OWNER, "digits")

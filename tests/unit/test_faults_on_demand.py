@@ -3,9 +3,9 @@
 import pytest
 
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.faults import Call, Fault, Faults, Kind
-from orchestrator.localcloud.orders import read
-from orchestrator.localcloud.past import Past
+from orchestrator.localcloud.faulting.faults import Call, Fault, Faults, Kind
+from orchestrator.localcloud.faulting.orders import read
+from orchestrator.localcloud.faulting.past import Past
 from orchestrator.localcloud.world import Record, Scope, World
 from orchestrator.localcloud.worlds import Worlds
 

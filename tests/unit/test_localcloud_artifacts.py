@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.errors import ArtifactError
-from orchestrator.localcloud import artifacts
+from orchestrator.localcloud.rules import artifacts
 from tests.support.clouds import archive
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.localcloud.capture import File, chosen, line, place_of
-from orchestrator.localcloud.exchange import Answer
-from orchestrator.localcloud.fleet import Place, ProcessFleet
-from orchestrator.localcloud.runtime import Exchange
-from orchestrator.localcloud.traffic import Share
-from orchestrator.localcloud.world import Deployment, Scope, Variant
+from orchestrator.localcloud.dataplane.capture import File, chosen, line, place_of
+from orchestrator.localcloud.dataplane.runtime import Exchange
+from orchestrator.localcloud.dataplane.traffic import Share
+from orchestrator.localcloud.fleets.exchange import Answer
+from orchestrator.localcloud.fleets.fleet import ProcessFleet
+from orchestrator.localcloud.world import Deployment, Place, Scope, Variant
 
 SCOPE = Scope("123456789012", "eu-west-1")
 VARIANT = Variant("primary", {}, "ml.m5.large", 1, 1.0, 60.0)

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from orchestrator.localcloud import components, endpoints
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.exchange import BrokenAnswerError
-from orchestrator.localcloud.faults import Fault
-from orchestrator.localcloud.fleet import Fleet, FleetError, Place
-from orchestrator.localcloud.hosting import EmptyFleet, Hosting, hosting
-from orchestrator.localcloud.operations import perform
-from orchestrator.localcloud.validation import check
-from orchestrator.localcloud.world import Content, Scope, Variant, World
+from orchestrator.localcloud.control.operations import perform
+from orchestrator.localcloud.deploying.hosting import EmptyFleet, Hosting, hosting
+from orchestrator.localcloud.faulting.faults import Fault
+from orchestrator.localcloud.fleets.exchange import BrokenAnswerError
+from orchestrator.localcloud.fleets.fleet import Fleet, FleetError
+from orchestrator.localcloud.rules import components, endpoints
+from orchestrator.localcloud.rules.validation import check
+from orchestrator.localcloud.world import Content, Place, Scope, Variant, World
 from orchestrator.localcloud.worlds import Worlds
 from tests.support.loops import run
 

@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator.core.resources import EndpointStatus
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.operations import perform
-from orchestrator.localcloud.validation import check
+from orchestrator.localcloud.control.operations import perform
+from orchestrator.localcloud.rules.validation import check
 from orchestrator.localcloud.world import Content, Endpoint, Record, Scope, World
 
 SCOPE = Scope("123456789012", "eu-west-1")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.operations import perform
-from orchestrator.localcloud.validation import check
+from orchestrator.localcloud.control.operations import perform
+from orchestrator.localcloud.rules.validation import check
 from orchestrator.localcloud.world import Content, Scope, World
 
 SCOPE = Scope("123456789012", "eu-west-1")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.core.resources import EndpointStatus
-from orchestrator.localcloud.reviving import interrupted, revived, waiting
+from orchestrator.localcloud.deploying.reviving import interrupted, revived, waiting
 from orchestrator.localcloud.world import Deployment, Endpoint, Scope, Variant, World
 
 SCOPE = Scope("123456789012", "eu-west-1")

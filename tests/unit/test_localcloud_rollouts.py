@@ -9,14 +9,14 @@ import pytest
 
 from orchestrator.core.rollout import Kind, Rollout, Size, Unit
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.rollouts import (
+from orchestrator.localcloud.rules.rollouts import (
     alarms_of,
     check_fit,
     check_policy,
     timeline,
     timeout_seconds,
 )
-from orchestrator.localcloud.validation import check
+from orchestrator.localcloud.rules.validation import check
 from orchestrator.localcloud.world import Variant
 
 ON = "with traffic enabled on"

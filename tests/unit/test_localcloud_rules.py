@@ -8,11 +8,11 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from orchestrator.core.shapes import problems
-from orchestrator.localcloud import endpoints
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.operations import is_ours, perform
-from orchestrator.localcloud.rollouts import timeline
-from orchestrator.localcloud.validation import check
+from orchestrator.localcloud.control.operations import is_ours, perform
+from orchestrator.localcloud.rules import endpoints
+from orchestrator.localcloud.rules.rollouts import timeline
+from orchestrator.localcloud.rules.validation import check
 from orchestrator.localcloud.world import Content, Scope, Stage, World
 
 SCOPE = Scope("123456789012", "eu-west-1")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from orchestrator.localcloud.cloudwatch.metrics import Invocation, Mode, measurements
 from orchestrator.localcloud.cloudwatch.series import Series, metric
 from orchestrator.localcloud.cloudwatch.statistics import (
     condensed,
@@ -15,10 +16,8 @@ from orchestrator.localcloud.cloudwatch.statistics import (
     statistic,
     statistic_set,
 )
-from orchestrator.localcloud.fleet import Place
 from orchestrator.localcloud.gauges import Load, used
-from orchestrator.localcloud.metrics import Invocation, Mode, measurements
-from orchestrator.localcloud.world import Scope
+from orchestrator.localcloud.world import Place, Scope
 
 HUNDRED = sample_of({float(value): 1.0 for value in range(1, 101)})
 PLACE = Place(Scope("123456789012", "eu-west-1"), "e")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from orchestrator.localcloud.exchange import Answer, Headers, Streamed
-from orchestrator.localcloud.instances import Instance
-from orchestrator.localcloud.traffic import Traffic, mixed, whole
+from orchestrator.localcloud.dataplane.traffic import Traffic, mixed, whole
+from orchestrator.localcloud.fleets.exchange import Answer, Headers, Streamed
+from orchestrator.localcloud.fleets.instances import Instance
 from orchestrator.localcloud.world import Deployment, Variant
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.validation import check
+from orchestrator.localcloud.rules.validation import check
 
 VARIANT = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m7i.large", "InitialInstanceCount": 1}
 

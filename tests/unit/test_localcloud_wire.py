@@ -7,9 +7,9 @@ import pytest
 from starlette.requests import Request
 
 from orchestrator.localcloud.apierrors import ApiError, unsupported
-from orchestrator.localcloud.container import environment
-from orchestrator.localcloud.containerlog import batches
 from orchestrator.localcloud.defaults import client_environment
+from orchestrator.localcloud.fleets.container import environment
+from orchestrator.localcloud.fleets.containerlog import batches
 from orchestrator.localcloud.lifecycle import default_state_dir
 from orchestrator.localcloud.wire import Caller, caller, check_throwaway, error_answer, operation_of
 

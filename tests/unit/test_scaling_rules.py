@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.images import is_emulated
-from orchestrator.localcloud.schedules import read
-from orchestrator.localcloud.tracking import metric_of, stepped, tracked
+from orchestrator.localcloud.autoscaling.schedules import read
+from orchestrator.localcloud.autoscaling.tracking import metric_of, stepped, tracked
+from orchestrator.localcloud.fleets.images import is_emulated
 
 FIFTEEN = 15
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.operations import is_ours, perform
-from orchestrator.localcloud.reviving import interrupted
+from orchestrator.localcloud.control.operations import is_ours, perform
+from orchestrator.localcloud.deploying.reviving import interrupted
+from orchestrator.localcloud.rules.validation import check
 from orchestrator.localcloud.transforms import jobs
-from orchestrator.localcloud.validation import check
 from orchestrator.localcloud.world import Content, Record, TransformJob, World
 from tests.support.transforms import MODEL as NAME
 from tests.support.transforms import SCOPE, known, request

@@ -9,9 +9,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestrator.localcloud.clients import Clients
-from orchestrator.localcloud.containerlog import group_of
-from orchestrator.localcloud.fleet import Place
-from orchestrator.localcloud.world import Scope
+from orchestrator.localcloud.fleets.containerlog import group_of
+from orchestrator.localcloud.world import Place, Scope
 
 _MOST_LINES = 300
 _MOST_STREAMS = 12

@@ -6,10 +6,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.localcloud.fleet import Place
-from orchestrator.localcloud.metrics import Invocation
-from orchestrator.localcloud.traffic import Traffic
-from orchestrator.localcloud.world import Endpoint, World
+from orchestrator.localcloud.cloudwatch.metrics import Invocation
+from orchestrator.localcloud.dataplane.traffic import Traffic
+from orchestrator.localcloud.world import Endpoint, Place, World
 
 SECONDS = 180
 """How far back it remembers."""

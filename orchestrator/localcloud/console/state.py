@@ -12,12 +12,12 @@ from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.console.reading import Reads
 from orchestrator.localcloud.console.recent import Recent
 from orchestrator.localcloud.console.words import said
-from orchestrator.localcloud.faults import Faults, Kind
-from orchestrator.localcloud.fleet import Fleet, Place
-from orchestrator.localcloud.orders import MEMBERS
-from orchestrator.localcloud.rollouts import alarms_of
-from orchestrator.localcloud.traffic import Traffic
-from orchestrator.localcloud.world import Deployment, Endpoint, World
+from orchestrator.localcloud.dataplane.traffic import Traffic
+from orchestrator.localcloud.faulting.faults import Faults, Kind
+from orchestrator.localcloud.faulting.orders import MEMBERS
+from orchestrator.localcloud.fleets.fleet import Fleet
+from orchestrator.localcloud.rules.rollouts import alarms_of
+from orchestrator.localcloud.world import Deployment, Endpoint, Place, World
 from orchestrator.localcloud.worlds import Worlds
 
 # Several pages that are open at once ask AWS's side no more often than one.

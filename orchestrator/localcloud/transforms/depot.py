@@ -11,7 +11,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.client import BaseClient
 from botocore.exceptions import BotoCoreError, ClientError
 
-from orchestrator.localcloud.artifacts import place_of
+from orchestrator.localcloud.rules.artifacts import place_of
 from orchestrator.localcloud.transforms.errors import TransformError
 from orchestrator.localcloud.transforms.sources import Source, opened, sources
 from orchestrator.localcloud.world import Content

@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.localcloud.exchange import Answer, BrokenAnswerError, Headers, gathered
-from orchestrator.localcloud.fleet import Fleet
+from orchestrator.localcloud.fleets.exchange import Answer, BrokenAnswerError, Headers, gathered
+from orchestrator.localcloud.fleets.fleet import Fleet
 from orchestrator.localcloud.pace import Pace
 from orchestrator.localcloud.transforms.errors import Blame, TransformError
 from orchestrator.localcloud.transforms.jobs import DEFAULT_PAYLOAD_MB, MAX_PAYLOAD_MB

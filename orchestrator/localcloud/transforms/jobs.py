@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.localcloud.apierrors import ApiError, invalid, unsupported
-from orchestrator.localcloud.deployments import container_of
-from orchestrator.localcloud.modeldata import MULTI_MODEL
-from orchestrator.localcloud.paging import Listing, page
-from orchestrator.localcloud.records import containers_of, find
-from orchestrator.localcloud.tagging import retagged, tags_of, untagged
+from orchestrator.localcloud.rules.deployments import container_of
+from orchestrator.localcloud.rules.modeldata import MULTI_MODEL
+from orchestrator.localcloud.rules.paging import Listing, page
+from orchestrator.localcloud.rules.records import containers_of, find
+from orchestrator.localcloud.rules.tagging import retagged, tags_of, untagged
 from orchestrator.localcloud.transforms.joining import FORMS, form_of, is_processed
 from orchestrator.localcloud.world import MODEL, TRANSFORM, Content, Outcome, TransformJob, World
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestrator.localcloud.clients import Clients
-from orchestrator.localcloud.containerlog import ContainerLog, Stream
-from orchestrator.localcloud.fleet import Fleet, FleetError, Place
+from orchestrator.localcloud.fleets.containerlog import ContainerLog, Stream
+from orchestrator.localcloud.fleets.fleet import Fleet, FleetError
 from orchestrator.localcloud.pace import Pace
 from orchestrator.localcloud.transforms import jobs
 from orchestrator.localcloud.transforms.capturing import manifests, stamping
@@ -22,7 +22,7 @@ from orchestrator.localcloud.transforms.invoking import Asking, Parameters, look
 from orchestrator.localcloud.transforms.joining import processing
 from orchestrator.localcloud.transforms.sources import UNREADABLE, Source
 from orchestrator.localcloud.transforms.transforming import Transforming
-from orchestrator.localcloud.world import Content, Scope, TransformJob, Variant
+from orchestrator.localcloud.world import Content, Place, Scope, TransformJob, Variant
 from orchestrator.localcloud.worlds import Worlds
 
 GROUP = "/aws/sagemaker/TransformJobs"

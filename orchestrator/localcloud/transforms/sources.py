@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 from botocore.client import BaseClient
 from botocore.exceptions import BotoCoreError, ClientError
 
-from orchestrator.localcloud.artifacts import place_of
+from orchestrator.localcloud.rules.artifacts import place_of
 from orchestrator.localcloud.transforms.errors import TransformError
 from orchestrator.localcloud.world import Content
 

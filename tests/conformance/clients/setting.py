@@ -45,7 +45,9 @@ def archive(name, *, with_code):
     """Return a ``model.tar.gz``."""
     members = {"weights.json": json.dumps(_WEIGHTS[name]).encode()}
     if with_code:
-        members["code/inference.py"] = (SOURCE / "predict.py").read_bytes()
+        # By the name that the container looks for, and by that which the SDK tells it.
+        for program in ("inference.py", "predict.py"):
+            members[f"code/{program}"] = (SOURCE / "predict.py").read_bytes()
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as opened:
         for path, content in members.items():

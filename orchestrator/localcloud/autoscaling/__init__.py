@@ -1,0 +1,1 @@
+"""Autoscaling that scales: targets, policies, schedules, and who carries them out."""

@@ -1,0 +1,1 @@
+"""moto behind the front: every service that is not ours, what it lacks, and how it is remembered."""

@@ -1,0 +1,1 @@
+"""SageMaker's control plane: from the name of an operation and its JSON to the answer."""
