@@ -44,6 +44,11 @@ bench: $(STAMP)  ## the figures of docs/benchmarks.md, as ratios measured in one
 	$(BIN)/python -m tests.benchmarks.uploading
 	$(BIN)/python -m tests.benchmarks.packing
 	$(BIN)/python -m tests.benchmarks.deploying
+	$(BIN)/python -m tests.benchmarks.localcloud_start
+	$(BIN)/python -m tests.benchmarks.localcloud_creating
+	$(BIN)/python -m tests.benchmarks.localcloud_invoking
+	$(BIN)/python -m tests.benchmarks.localcloud_objects
+	$(BIN)/python -m tests.benchmarks.localcloud_rollout
 	$(BIN)/python -m tests.benchmarks.serving
 	$(BIN)/python -m tests.benchmarks.serving_footprint
 	$(BIN)/python -m tests.benchmarks.serving_reload

@@ -1,18 +1,14 @@
 """Who we are, and what the account can do: STS, IAM, ECR and Service Quotas."""
 
-import fnmatch
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from botocore.exceptions import ClientError
 
 from orchestrator.adapters.aws import Clients
 from orchestrator.adapters.refusals import code_of, translated
 from orchestrator.core.errors import CloudError, DeniedError
+from orchestrator.core.trust import SAGEMAKER, lets_sagemaker
 
-_SAGEMAKER = "sagemaker.amazonaws.com"
-_ASSUME = "sts:assumerole"
 # ECR user guide, "Amazon ECR registries"; the tag and the digest are Docker's.
 _ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
@@ -50,8 +46,8 @@ class AwsAccount:
                 return f"role '{arn}' does not exist in this account"
         if role["Arn"] != arn:
             return f"role '{arn}' does not exist in this account; its '{name}' is '{role['Arn']}'"
-        if not _lets_sagemaker(role.get("AssumeRolePolicyDocument")):
-            return f"the trust policy of role '{arn}' does not let {_SAGEMAKER} assume it"
+        if not lets_sagemaker(role.get("AssumeRolePolicyDocument")):
+            return f"the trust policy of role '{arn}' does not let {SAGEMAKER} assume it"
         return ""
 
     def image_problem(self, image: str) -> str:
@@ -110,27 +106,3 @@ class AwsAccount:
 
 def _elsewhere(image: str, account: str) -> DeniedError:
     return DeniedError(f"image '{image}' is in account {account}, not in ours")
-
-
-def _lets_sagemaker(policy: object) -> bool:
-    statements = policy.get("Statement", ()) if isinstance(policy, Mapping) else ()
-    listed = [statements] if isinstance(statements, Mapping) else statements
-    matching = [statement for statement in listed if _is_about_sagemaker(statement)]
-    allowed = any(one.get("Effect") == "Allow" for one in matching)
-    # A denial under a condition, such as those against confused deputies, may never apply.
-    return allowed and not any(one.get("Effect") == "Deny" and not one.get("Condition") for one in matching)
-
-
-def _is_about_sagemaker(statement: Mapping[str, Any]) -> bool:
-    principal = statement.get("Principal", {})
-    services = principal.get("Service", ()) if isinstance(principal, Mapping) else principal
-    actions = _several(statement.get("Action", ()))
-    # IAM user guide, Action: case does not count, and `*` and `?` stand for others.
-    assumes = any(fnmatch.fnmatchcase(_ASSUME, action.lower()) for action in actions)
-    return assumes and bool(set(_several(services)) & {_SAGEMAKER, "*"})
-
-
-def _several(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    return [str(one) for one in value] if isinstance(value, list) else []

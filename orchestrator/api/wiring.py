@@ -13,7 +13,7 @@ from orchestrator.core.golden import Case
 from orchestrator.core.names import head_key, lock_key
 from orchestrator.core.spec import Spec
 from orchestrator.core.target import Target
-from orchestrator.localcloud import defaults, lifecycle
+from orchestrator.localcloud import defaults, killed, lifecycle
 from orchestrator.usecases.edge import Edge, Patience
 from orchestrator.usecases.plan import needed
 
@@ -214,8 +214,9 @@ def _address(target: Target, profile: str | None, *, start_local: bool) -> "Addr
     if not target.is_local:
         name = session_name(os.environ)
         return Address(target.region, profile, assume_role=target.assume_role, session_name=name)
-    keys = (defaults.ACCESS_KEY, defaults.SECRET_KEY)
-    return Address(region=target.region, endpoint_url=_local_url(start=start_local), credentials=keys)
+    local = _local_cloud(start=start_local)
+    keys = (local.options.token or defaults.ACCESS_KEY, defaults.SECRET_KEY)
+    return Address(region=target.region, endpoint_url=local.url, credentials=keys)
 
 
 def _logged_in(address: "Address") -> tuple["Clients", "Account"]:
@@ -227,15 +228,18 @@ def _logged_in(address: "Address") -> tuple["Clients", "Account"]:
     return clients, AwsAccount(clients)
 
 
-def _local_url(*, start: bool) -> str:
+def _local_cloud(*, start: bool) -> lifecycle.Running:
     state_dir = lifecycle.default_state_dir(os.environ)
-    found = lifecycle.start(state_dir) if start else lifecycle.running(state_dir)
+    found = lifecycle.running(state_dir)
+    if found is None and start:
+        killed.check(state_dir)
+        found = lifecycle.start(state_dir)
     if found is None:
         raise OrchestratorError(
             "the local cloud is not running",
             hint="orchestrator local-cloud start\norchestrator deploy               starts it, too",
         )
-    return found.url
+    return found
 
 
 def _furnished(spec: Spec, clients: "Clients") -> Spec:

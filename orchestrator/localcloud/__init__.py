@@ -3,6 +3,8 @@
 ::
 
     server, lifecycle, wanted, access     the process, its options, who is let in
+    killed                                what one that ended by itself has left to go on with
+    ending                                how it is ended, even if it does not answer
     ground, assembly, renewing            what it stands on, its parts put together, and put together again
     front, wire, own                      where a request goes; forms on the wire; what is below /_local
     world, worlds, keeping                what there is, as values; the present one; and on disk

@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         )
     except OrchestratorError as error:
-        sys.stderr.write(f"{error}\n")
+        # One line: whoever has started it shows the last one.
+        sys.stderr.write(f"{error}" + (f" (next: {error.hint})" if error.hint else "") + "\n")
         return error.exit_code
     return 0
 

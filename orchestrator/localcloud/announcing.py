@@ -1,20 +1,24 @@
-"""SageMaker's events: what EventBridge is told of endpoints, models and jobs as they change.
+"""SageMaker's events: what EventBridge is told of endpoints, models, packages and jobs as they change.
 
 Types and details: SageMaker developer guide, automating-sagemaker-with-eventbridge. Moments are in
 milliseconds there, and the status of an endpoint is written like ``IN_SERVICE``.
 """
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.localcloud.cloudwatch.events import Event, Outbox
 from orchestrator.localcloud.rules.describing import describe_endpoint
+from orchestrator.localcloud.rules.packages import describe_package
 from orchestrator.localcloud.transforms.jobs import describe as describe_job
-from orchestrator.localcloud.world import CONFIG, ENDPOINT, MODEL, TRANSFORM, Endpoint, Record, World
+from orchestrator.localcloud.world import CONFIG, ENDPOINT, MODEL, PACKAGE, TRANSFORM, Endpoint, Record, World
 
 _SOURCE = "aws.sagemaker"
 _MILLISECONDS = 1000
+_REVIEWED = ("ModelApprovalStatus", "ModelLifeCycle")
+_WHO = {"CreatedBy", "LastModifiedBy"}
 
 
 class Announcing:
@@ -31,7 +35,7 @@ class Announcing:
 
     def see(self, before: World, after: World) -> None:
         """Send the events of one change; nobody waits for it, and nothing is done while nobody listens."""
-        if self._outbox.is_heard:
+        if self._outbox.is_heard(after.scope):
             for event in events(before, after, self._clock()):
                 self._outbox.send(after.scope, event)
 
@@ -43,6 +47,8 @@ def events(before: World, after: World, now: float) -> Iterator[Event]:
         yield Event(_SOURCE, type_, after.scope.arn(kind, name), now, _record(kind, name, world))
     if before.endpoints is not after.endpoints:
         yield from _of_endpoints(before, after, now)
+    if before.packages is not after.packages:
+        yield from _of_packages(before, after, now)
     if before.transforms is not after.transforms:
         yield from _of_jobs(before, after, now)
 
@@ -66,6 +72,24 @@ def _of_endpoints(before: World, after: World, now: float) -> Iterator[Event]:
         if _stages(endpoint) != (_stages(old) if old else ()):
             type_ = "SageMaker Endpoint Deployment State Change"
             yield Event(_SOURCE, type_, arn, now, _endpoint(after, name))
+
+
+def _of_packages(before: World, after: World, now: float) -> Iterator[Event]:
+    """Yield the event of each model package that is new, or approved or staged otherwise."""
+    for name, package in after.packages.items():
+        old = before.packages.get(name)
+        if old is None or any(old.content.get(key) != package.content.get(key) for key in _REVIEWED):
+            arn = after.scope.arn(PACKAGE, name)
+            described = describe_package(after, {"ModelPackageName": arn})
+            detail = {key: _written(key, value) for key, value in described.items() if key not in _WHO}
+            yield Event(_SOURCE, "SageMaker Model Package State Change", arn, now, detail)
+
+
+def _written(key: str, value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a member of a model package; its moments are written out, as in the guide's example."""
+    if key.endswith("Time") and isinstance(value, int | float):
+        return dt.datetime.fromtimestamp(value, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value
 
 
 def _of_jobs(before: World, after: World, now: float) -> Iterator[Event]:

@@ -13,9 +13,10 @@ from orchestrator.localcloud.autoscaling.autoscaler import Autoscaler
 from orchestrator.localcloud.autoscaling.scalables import measured
 from orchestrator.localcloud.autoscaling.scaling import Scaling
 from orchestrator.localcloud.behind.fallback import handed_out
+from orchestrator.localcloud.clients import Clients
 from orchestrator.localcloud.cloudwatch.alarms import Watcher
 from orchestrator.localcloud.cloudwatch.events import Outbox
-from orchestrator.localcloud.cloudwatch.metrics import Metrics
+from orchestrator.localcloud.cloudwatch.metrics import Metrics, put
 from orchestrator.localcloud.console.reading import reads
 from orchestrator.localcloud.console.recent import Recent, told
 from orchestrator.localcloud.console.state import Sight, State
@@ -35,7 +36,7 @@ from orchestrator.localcloud.faulting.faults import Faults
 from orchestrator.localcloud.faulting.past import Past
 from orchestrator.localcloud.fleets.launcher import Launcher, processors
 from orchestrator.localcloud.front import LocalCloud, Parts
-from orchestrator.localcloud.gauges import Gauges
+from orchestrator.localcloud.gauges import Concurrency, Gauges
 from orchestrator.localcloud.ground import Ground, Lasting
 from orchestrator.localcloud.keeping import Keeper
 from orchestrator.localcloud.own import OwnPages
@@ -86,7 +87,43 @@ def assemble(ground: Ground, lasting: Lasting, reset: Callable[[], Awaitable[Non
     """
     worlds, clients, faults = _kept(lasting.keeper, ground.pace.clock()), lasting.clients, Faults()
     show_ours(worlds)
-    launcher = Launcher(
+    launcher, outbox = _launcher(ground, clients), Outbox()
+    alarms = Watcher(ground.pace, outbox)
+    worlds.subscribe(Announcing(outbox, ground.pace.clock).see)
+    composing = Composing(launcher.launch, has_object, _MODELS_PER_PROCESS * launcher.processes)
+    launch = hosting(composing.launch)
+    engine = Engine(worlds, launch, alarms.firing, ground.pace)
+    components = Hosting(worlds, launch, ground.pace.clock, put)
+    capture, metrics = Capture(clients, secrets.SystemRandom()), Metrics(ground.pace)
+    recent = _recent(worlds, engine, ground)
+    seen = told(metrics.record, recent.record)
+    runtime = Runtime(breaking(engine.traffic, faults), seen, capture.take, components.share)
+    streams, queues = StreamRuntime(runtime), AsyncRuntime(runtime, clients)
+    metrics.watch(Gauges(worlds, engine.traffic, queues.backlog, ground.models))
+    metrics.watch(Concurrency(worlds, engine.traffic, components.fleet))
+    transforms = Transforms(worlds, composing.launch, clients, ground.pace, ground.models)
+    state = State(Sight(worlds, engine.traffic, recent, faults, reads(clients), ground.pace.speed))
+    after = {**components.after, **transforms.after}
+    control = ControlPlane(worlds, engine, alarms, ground.pace.clock, after)
+    autoscaler = Autoscaler(worlds, control.act, measured, ground.pace)
+    own, scaling = OwnPages(faults, lambda: _health(worlds), reset, state), Scaling(autoscaler.activities)
+    past, access = Past(worlds, faults, ground.pace.clock), Access(ground.token, handed_out)
+    answering = (worlds, control, runtime, streams, queues, scaling, lasting.moto, own, faults, past, access)
+    watching = (alarms, metrics, outbox)
+    ends = (autoscaler, state, transforms, queues, runtime, components, engine, *watching, capture)
+    revives = (lambda: _revive(worlds, engine), components.revive)
+    begins = (*revives, autoscaler.begin, metrics.begin, lambda: alarms.begin(autoscaler.alarmed))
+    return Assembled(LocalCloud(Parts(*answering)), begins, [part.close for part in ends], worlds)
+
+
+def _recent(worlds: Worlds, engine: Engine, ground: Ground) -> Recent:
+    recent = Recent(engine.traffic, ground.pace.clock)
+    worlds.subscribe(recent.see)
+    return recent
+
+
+def _launcher(ground: Ground, clients: Clients) -> Launcher:
+    return Launcher(
         clients,
         ground.container,
         ground.models,
@@ -95,45 +132,6 @@ def assemble(ground: Ground, lasting: Lasting, reset: Callable[[], Awaitable[Non
         ground.processes or processors(),
         ground.any_image,
     )
-    outbox = Outbox()
-    alarms = Watcher(ground.pace, outbox)
-    worlds.subscribe(Announcing(outbox, ground.pace.clock).see)
-    composing = Composing(launcher.launch, has_object, _MODELS_PER_PROCESS * launcher.processes)
-    launch = hosting(composing.launch)
-    engine = Engine(worlds, launch, alarms.firing, ground.pace)
-    components = Hosting(worlds, launch, ground.pace.clock)
-    capture = Capture(clients, secrets.SystemRandom())
-    metrics = Metrics(ground.pace)
-    recent = Recent(engine.traffic, ground.pace.clock)
-    worlds.subscribe(recent.see)
-    seen = told(metrics.record, recent.record)
-    runtime = Runtime(breaking(engine.traffic, faults), seen, capture.take, components.share)
-    queues = AsyncRuntime(runtime, clients)
-    metrics.watch(Gauges(worlds, engine.traffic, queues.backlog, ground.models))
-    transforms = Transforms(worlds, composing.launch, clients, ground.pace, ground.models)
-    state = State(Sight(worlds, engine.traffic, recent, faults, reads(clients), ground.pace.speed))
-    control = ControlPlane(
-        worlds, engine, alarms, ground.pace.clock, {**components.after, **transforms.after}
-    )
-    autoscaler = Autoscaler(worlds, control.act, measured, ground.pace)
-    parts = Parts(
-        worlds,
-        control,
-        runtime,
-        StreamRuntime(runtime),
-        queues,
-        Scaling(autoscaler.activities),
-        lasting.moto,
-        OwnPages(faults, lambda: _health(worlds), reset, state),
-        faults,
-        Past(worlds, faults, ground.pace.clock),
-        Access(ground.token, handed_out),
-    )
-    watching = (alarms, metrics, outbox)
-    ends = (autoscaler, state, transforms, queues, runtime, components, engine, *watching, capture)
-    revives = (lambda: _revive(worlds, engine), components.revive)
-    begins = (*revives, autoscaler.begin, metrics.begin, lambda: alarms.begin(autoscaler.alarmed))
-    return Assembled(LocalCloud(parts), begins, [part.close for part in ends], worlds)
 
 
 def _kept(keeper: Keeper | None, now: float) -> Worlds:

@@ -4,6 +4,7 @@ The credentials open nothing but the local cloud, and it takes no real ones.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 REGION = "eu-west-1"
@@ -16,12 +17,17 @@ SECRET_KEY = "local"  # noqa: S105 - a throw-away value that nothing ever checks
 PORT = 4570
 """Where the local cloud listens unless that port is taken or another is asked for."""
 
+SDK_DEFAULTS = Path(__file__).with_name("sagemaker_sdk.yaml")
+"""The default bucket of the SageMaker Python SDK."""
+
 
 def client_environment(url: str, token: str | None = None) -> dict[str, str]:
     """Return the variables that point any AWS client at the local cloud at ``url``, with its token.
 
     ``AWS_SESSION_TOKEN`` and ``AWS_PROFILE`` have to be unset besides. botocore sends requests for
-    127.0.0.1 to ``HTTP_PROXY`` unless ``NO_PROXY`` names it.
+    127.0.0.1 to ``HTTP_PROXY`` unless ``NO_PROXY`` names it. The SageMaker Python SDK is told its default
+    bucket, as it would ask AWS itself for the account: ``generate_default_sagemaker_bucket_name`` in the
+    ``session.py`` of SDK 2.257, the same in 3.27.
 
     >>> client_environment("http://127.0.0.1:4570")["AWS_ENDPOINT_URL"]
     'http://127.0.0.1:4570'
@@ -35,6 +41,7 @@ def client_environment(url: str, token: str | None = None) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
         "NO_PROXY": ",".join(dict.fromkeys(("127.0.0.1", "localhost", urlsplit(url).hostname or ""))),
+        "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(SDK_DEFAULTS),
     }
 
 

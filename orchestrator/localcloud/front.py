@@ -1,10 +1,11 @@
 """The front: one ASGI application that looks at each request and hands it to who answers it."""
 
 import re
+import traceback
 import uuid
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
@@ -104,6 +105,12 @@ class LocalCloud:
                 await self._aws(who, request, send)
         except ApiError as error:
             response = error_answer(error, request, who.service)
+        except ClientDisconnect:
+            return  # nobody waits for an answer
+        except Exception as error:  # noqa: BLE001 - uvicorn would answer in words that no client of AWS reads
+            # Where an answer has begun already, the server refuses this one and ends the connection.
+            traceback.print_exception(error)
+            response = error_answer(_failure(error), request, who.service)
         if response is not None:
             await response(connection, receive, send)
 
@@ -230,6 +237,11 @@ def _is_own_page(request: Request, host: str) -> bool:
         and request.headers.get("origin", origin) == origin
         and site in {"none", "same-origin"}
     )
+
+
+def _failure(error: Exception) -> ApiError:
+    """Return what SageMaker and others answer when they are at fault (CommonErrors: InternalFailure)."""
+    return ApiError("InternalFailure", f"the local cloud failed: {type(error).__name__}: {error}", status=500)
 
 
 def _scope(who: Caller, request: Request) -> Scope:

@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.localcloud.cloudwatch.metrics import NAMESPACE, Gauge
+from orchestrator.localcloud.cloudwatch.metrics import (
+    CONCURRENT_PER_COPY,
+    CONCURRENT_PER_MODEL,
+    NAMESPACE,
+    Gauge,
+)
 from orchestrator.localcloud.dataplane.asynchronous import Backlog
 from orchestrator.localcloud.dataplane.traffic import Traffic
-from orchestrator.localcloud.fleets.fleet import Fleet
+from orchestrator.localcloud.fleets.fleet import Fleet, pids
 from orchestrator.localcloud.rules.deployments import is_async
-from orchestrator.localcloud.world import Place
+from orchestrator.localcloud.world import Place, Scope
 from orchestrator.localcloud.worlds import Worlds
 
 _LOAD = "/aws/sagemaker/Endpoints"
@@ -124,11 +129,47 @@ class Gauges:
         return _PERCENT * usage.used / usage.total
 
 
-def pids(fleet: Fleet) -> Iterator[int]:
-    """Yield the processes of a fleet's instances that run."""
-    for instance in fleet.instances:
-        if instance.pid is not None:
-            yield instance.pid
+class Concurrency:
+    """Measures how many requests models are answering, also while there are none.
+
+    Target tracking by them scales in what nobody asks any more, inference components to none at all:
+    SageMaker developer guide, endpoint-auto-scaling-zero-instances.
+
+    Args:
+        worlds: What endpoints and inference components there are.
+        traffic: Returns the fleets of an endpoint.
+        copies: Returns the fleet of an inference component.
+    """
+
+    def __init__(
+        self,
+        worlds: Worlds,
+        traffic: Callable[[Place], Traffic | None],
+        copies: Callable[[Scope, str], Fleet | None],
+    ) -> None:
+        self._worlds = worlds
+        self._traffic = traffic
+        self._copies = copies
+
+    def __call__(self) -> Iterator[Gauge]:
+        """Yield what there is to measure now."""
+        for world in self._worlds.all():
+            for name in world.endpoints:
+                traffic = self._traffic(Place(world.scope, name))
+                for share in traffic.shares if traffic else ():
+                    variant = share.variant
+                    if variant.container and not variant.serverless and not is_async(share.deployment):
+                        dimensions = {"EndpointName": name, "VariantName": variant.name}
+                        yield from _busy(world.scope, CONCURRENT_PER_MODEL, dimensions, share.fleet)
+            for name in world.components:
+                fleet, dimensions = self._copies(world.scope, name), {"InferenceComponentName": name}
+                if fleet is not None:
+                    yield from _busy(world.scope, CONCURRENT_PER_COPY, dimensions, fleet)
+
+
+def _busy(scope: Scope, name: str, dimensions: Mapping[str, str], fleet: Fleet) -> Iterator[Gauge]:
+    if fleet.count:
+        yield Gauge(scope, NAMESPACE, name, dimensions, fleet.answering / fleet.count)
 
 
 def all_loads() -> Mapping[int, Load]:
@@ -140,7 +181,8 @@ def all_loads() -> Mapping[int, Load]:
     for folder in _PROC.iterdir():
         if folder.name.isdecimal():
             try:
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                # A process may have any bytes for its name.
+                fields = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
             except OSError:
                 continue  # it has ended meanwhile
             seconds = (int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])) / ticks

@@ -63,16 +63,22 @@ class Lasting:
     keeper: Keeper | None
 
     def forget(self) -> None:
-        """Delete everything that was made or kept."""
-        self.memory.reset()
+        """Delete everything that was made or kept.
+
+        Raises:
+            ApiError: If what is kept cannot be written. Nothing is deleted then.
+        """
         if self.keeper is not None:
             self.keeper.forget()
+        self.memory.reset()
 
     async def close(self) -> None:
         """Write what is kept."""
-        await self.memory.close()
-        if self.keeper is not None:
-            self.keeper.close()
+        try:
+            await self.memory.close()
+        finally:
+            if self.keeper is not None:
+                self.keeper.close()
 
 
 def lasting_on(ground: Ground) -> Lasting:

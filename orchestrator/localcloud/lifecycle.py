@@ -11,7 +11,6 @@ import http.client
 import importlib.util
 import json
 import os
-import select
 import signal
 import socket
 import sys
@@ -23,10 +22,12 @@ from urllib.parse import urlsplit
 
 from orchestrator.core.errors import MissingExtraError, OrchestratorError, PortInUseError
 from orchestrator.localcloud.defaults import PORT
+from orchestrator.localcloud.ending import end, holder, reap
 from orchestrator.localcloud.wanted import HOST, TOKEN_HEADER, Wanted
 
 STATE_FILE = "local-cloud.json"
 LOG_FILE = "local-cloud.log"
+OWNER_FILE = "owner.lock"
 _LOCK_FILE = "start.lock"
 _HEALTH = "/_local/health"
 _RESET = "/_local/reset"
@@ -162,8 +163,14 @@ def start(state_dir: Path, wanted: Wanted = _ANY, *, timeout_seconds: float = _S
         return _await_answer(state_dir, _spawn(state_dir, wanted), timeout_seconds)
 
 
-def stop(state_dir: Path) -> bool:
+def stop(state_dir: Path, *, patience_seconds: float = _STOP_SECONDS) -> bool:
     """End the local cloud of ``state_dir`` and return once it and its fleets are gone.
+
+    One that is just being started is waited for, and one that does not answer is ended all the same.
+
+    Args:
+        state_dir: Its own folder.
+        patience_seconds: How long it may take to end.
 
     Returns:
         Whether there was one.
@@ -171,19 +178,18 @@ def stop(state_dir: Path) -> bool:
     Raises:
         OrchestratorError: If it does not end; it is killed then, and its fleets end with it.
     """
-    found = running(state_dir)
-    if found is None:
-        return False
-    with contextlib.suppress(ProcessLookupError):
-        process = os.pidfd_open(found.pid)
-        try:
-            os.kill(found.pid, signal.SIGTERM)
-            if not select.select([process], [], [], _STOP_SECONDS)[0]:
-                os.kill(found.pid, signal.SIGKILL)
-                select.select([process], [], [], _STOP_SECONDS)
-        finally:
-            os.close(process)
-    _reap(found.pid)
+    # Nothing was started here by a command where that has left no file, and none is made.
+    with _locked(state_dir) if (state_dir / _LOCK_FILE).exists() else contextlib.nullcontext():
+        found = running(state_dir)
+        pid = found.pid if found else holder(state_dir / OWNER_FILE)
+        if pid is None:
+            return False
+        if not end(pid, patience_seconds):
+            raise OrchestratorError(
+                f"the local cloud did not end within {patience_seconds:g} s and was killed",
+                details=[("log", str(state_dir / LOG_FILE))],
+                hint="what it has left in its folder is deleted by the next start",
+            )
     return True
 
 
@@ -253,12 +259,17 @@ def _spawn(state_dir: Path, wanted: Wanted) -> int:
 
 def _await_answer(state_dir: Path, pid: int, timeout_seconds: float) -> Running:
     deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        if (found := running(state_dir)) and found.pid == pid:
-            return found
-        if _reap(pid):
-            raise _failed(state_dir, "ended before it answered")
-        time.sleep(_POLL_SECONDS)
+    try:
+        while time.monotonic() < deadline:
+            if (found := running(state_dir)) and found.pid == pid:
+                return found
+            if reap(pid):
+                raise _failed(state_dir, "ended before it answered")
+            time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        # Ctrl-C reaches us alone: it has a session of its own, and nobody waits for it any more.
+        end(pid, _STOP_SECONDS)
+        raise
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     raise _failed(state_dir, f"did not answer within {timeout_seconds:g} s")
@@ -269,13 +280,6 @@ def _failed(state_dir: Path, what: str) -> OrchestratorError:
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
     last = next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
     return OrchestratorError(f"the local cloud {what}: {last}", details=[("log", str(log))])
-
-
-def _reap(pid: int) -> bool:
-    """Tell whether our child ``pid`` has ended, and let it go; a child of somebody else is not ours."""
-    with contextlib.suppress(ChildProcessError):
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    return False
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from orchestrator.localcloud.wire import parsed, read
 
 PREFIX = "/_local/"
 FAULTS = f"{PREFIX}faults"
+_MOST_DIGITS = 9
 
 
 class OwnPages:
@@ -86,8 +87,8 @@ def _limit(request: Request) -> int | None:
     asked = request.query_params.get("endpoints")
     if asked is None:
         return None
-    if not (asked.isascii() and asked.isdigit()):
-        raise ApiError("ValidationError", f"endpoints must be a whole number, not '{asked}'")
+    if not (asked.isascii() and asked.isdigit() and len(asked) <= _MOST_DIGITS):
+        raise ApiError("ValidationError", f"endpoints must be a whole number, not '{asked[:80]}'")
     return int(asked)
 
 

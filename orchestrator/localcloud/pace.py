@@ -6,6 +6,7 @@ metrics agree; only what lasts is shorter. Model code is never hurried: time-out
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -36,3 +37,16 @@ class Pace:
     async def wait(self, seconds: float) -> None:
         """Return after so many ``seconds`` of AWS."""
         await self.sleep(self.shortened(seconds))
+
+    async def repeat(self, look: Callable[[], Awaitable[None]], seconds: float) -> None:
+        """Look, and again after so many of the clock's seconds, until this is cancelled.
+
+        Nobody waits for it who could be told: a look that breaks is written down, and the next one follows.
+        """
+        while True:
+            try:
+                await look()
+            except Exception:
+                # moto's dictionaries may have changed under it, or a caller has stored what nobody expected.
+                logging.getLogger(__name__).exception("what goes on in the background has broken once")
+            await self.sleep(seconds)

@@ -38,12 +38,18 @@ class Site:
         self._standing.begin()
 
     async def reset(self) -> None:
-        """Empty the local cloud: endpoints end, and nothing that was made or kept is left."""
+        """Empty the local cloud: endpoints end, and nothing that was made or kept is left.
+
+        Raises:
+            ApiError: If what is kept cannot be written: then it begins again with that, as after a restart.
+        """
         async with self._resetting:
             await self._standing.close()
-            await asyncio.to_thread(self._lasting.forget)
-            self._standing = self._assembled()
-            self._standing.begin()
+            try:
+                await asyncio.to_thread(self._lasting.forget)
+            finally:
+                self._standing = self._assembled()
+                self._standing.begin()
 
     async def close(self) -> None:
         """End every fleet, and write what is kept."""

@@ -21,13 +21,12 @@ from starlette.types import ASGIApp
 from orchestrator import __version__
 from orchestrator.core.errors import ConflictError, OrchestratorError
 from orchestrator.localcloud.ground import MODELS, Ground
-from orchestrator.localcloud.lifecycle import STATE_FILE, listen
+from orchestrator.localcloud.lifecycle import OWNER_FILE, STATE_FILE, listen
 from orchestrator.localcloud.pace import Pace
 from orchestrator.localcloud.renewing import Site
 from orchestrator.localcloud.wanted import HOST, Wanted, url_of
 
 _GRACE_SECONDS = 5
-_OWNER_FILE = "owner.lock"
 _PASSING = (MODELS, "objects")
 """What is below the folder of a local cloud that keeps nothing, and ends with it; models always do."""
 
@@ -88,7 +87,7 @@ def _owned(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
-        lock = (folder / _OWNER_FILE).open("a")
+        lock = (folder / OWNER_FILE).open("a")
     except OSError as error:
         raise _unusable(folder, error) from error
     with lock:

@@ -103,8 +103,15 @@ class Wanted:
         return found
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment of the process: the token is in it, if there is one, and no other."""
-        rest = {name: value for name, value in environ.items() if name != TOKEN_VARIABLE}
+        """Return the environment of the process: the token is in it, if there is one, and no other.
+
+        Credentials are not: model code can read what its parent was given (proc(5), environ).
+        """
+        rest = {
+            name: value
+            for name, value in environ.items()
+            if name != TOKEN_VARIABLE and not name.startswith(("AWS_", "MOTO_"))
+        }
         return {**rest, TOKEN_VARIABLE: self.token} if self.token else rest
 
 

@@ -19,6 +19,8 @@ GROUP, PACKAGE, COMPONENT = "model-package-group", "model-package", "inference-c
 TRANSFORM = "transform-job"
 """The kinds of our resources, as they are written in an ARN."""
 
+_PARTITIONS = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -33,7 +35,7 @@ class Scope:
         >>> Scope("123456789012", "eu-west-1").arn("endpoint", "digits")
         'arn:aws:sagemaker:eu-west-1:123456789012:endpoint/digits'
         """
-        partition = "aws-cn" if self.region.startswith("cn-") else "aws"
+        partition = _PARTITIONS.get(self.region.rpartition("-")[0].rpartition("-")[0], "aws")
         return f"arn:{partition}:sagemaker:{self.region}:{self.account}:{kind}/{name}"
 
 

@@ -358,6 +358,31 @@ def test_other_hosts_web_pages_and_motos_controls_are_refused(cloud: TestCloud) 
     assert cloud.client("s3").head_bucket(Bucket=BUCKET)
 
 
+@pytest.mark.parametrize(
+    ("service", "method", "path"),
+    [
+        ("logs", "GET", "/no/such/path"),
+        ("logs", "POST", "/"),
+        ("sqs", "TRACE", "/"),
+    ],
+)
+def test_what_no_service_has_is_an_error_of_aws_and_not_a_page(
+    cloud: TestCloud, service: str, method: str, path: str
+) -> None:
+    signed = f"AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-1/{service}/aws4_request"
+    status, body = raw(cloud, method, path, Authorization=signed)
+    assert status == 400
+    assert json.loads(body)["__type"] == "UnsupportedOperation"
+    assert service in json.loads(body)["message"]
+
+
+def test_xml_that_is_none_is_refused_as_by_s3(cloud: TestCloud) -> None:
+    signed = "AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-1/s3/aws4_request"
+    status, body = raw(cloud, "POST", f"/{BUCKET}?delete", b"<a>", Authorization=signed)
+    assert status == 400
+    assert b"<Code>MalformedXML</Code>" in body
+
+
 def test_credentials_that_look_real_are_refused(cloud: TestCloud) -> None:
     for service, call in (("sagemaker", "list_models"), ("s3", "list_buckets"), ("iam", "list_roles")):
         client = cloud.client(service, aws_access_key_id="AKIAIOSFODNN7EXAMPLE")

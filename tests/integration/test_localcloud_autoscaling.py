@@ -16,6 +16,9 @@ from orchestrator.localcloud.autoscaling.autoscaler import Autoscaler
 from orchestrator.localcloud.autoscaling.scalables import INSTANCES, Key
 from orchestrator.localcloud.autoscaling.scaling import Scaling
 from orchestrator.localcloud.autoscaling.tracking import Metric
+from orchestrator.localcloud.cloudwatch import patches
+from orchestrator.localcloud.cloudwatch.series import metric as metric_named
+from orchestrator.localcloud.cloudwatch.statistics import sample_of
 from orchestrator.localcloud.pace import Pace
 from orchestrator.localcloud.world import Content, Deployment, Endpoint, Scope, Variant
 from orchestrator.localcloud.worlds import Worlds
@@ -65,7 +68,9 @@ class Stage:
         self.worlds.put(world.with_endpoint(replace(endpoint, status=status, serving=serving)))
 
     def measure(self, scope: Scope, metric: Metric, start: float, end: float) -> float | None:
-        assert end - start == pytest.approx(metric.period_seconds / self.speed)
+        assert end <= self.now
+        assert (start, end) == (round(start), round(end))
+        assert end - start == max(round(metric.period_seconds / self.speed), 2)
         return self.level
 
     def register(self, least: int, most: int, **more: Any) -> None:  # noqa: ANN401 - members of the API
@@ -163,6 +168,66 @@ def test_cooldowns_are_as_short_as_time_is_fast() -> None:
         assert stage.calls == [2, 3]
 
     on_stage(scenario, speed=60.0)
+
+
+def test_neither_steps_nor_a_policy_that_never_scales_in_keep_another_from_doing_so() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(0, 4)
+        stage.track()
+        steps = [{"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1}]
+        stage.put("StepScaling", {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": steps}, "wake")
+        metric = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
+        never = {"TargetValue": 30.0, "PredefinedMetricSpecification": metric, "DisableScaleIn": True}
+        stage.put("TargetTrackingScaling", never, "never")
+        stage.level = 0.0
+        await stage.autoscaler.look()
+        assert stage.calls == [0]
+
+    on_stage(scenario)
+
+
+def test_a_metric_by_the_second_is_known_in_every_shortened_period() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.autoscaler = Autoscaler(
+            stage.worlds, stage.call, scalables.measured, Pace(lambda: stage.now, asyncio.sleep, 60.0)
+        )
+        stage.register(0, 4)
+        metric = {"MetricName": "Backlog", "Namespace": "N", "Statistic": "Average"}
+        stage.put("TargetTrackingScaling", {"TargetValue": 5.0, "CustomizedMetricSpecification": metric})
+        series = patches.shelf_at(stage.scope).series
+        # As gauges come: not quite once a second.
+        for number in range(20):
+            series.put(metric_named("N", "Backlog", {}), stage.now - 1.15 * number, sample_of({0.0: 1.0}))
+        await stage.autoscaler.look()
+        assert stage.calls == [0]
+
+    on_stage(scenario)
+
+
+def test_what_nobody_expected_is_written_down_and_keeps_no_other_target_from_scaling(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario(stage: Stage) -> None:
+        broken, sound = Stage(), stage
+        broken.register(1, 4)
+        broken.track(0.0)
+        sound.level = 70.0
+        sound.register(1, 4)
+        sound.track()
+        # One autoscaler looks at all accounts.
+        sound.worlds.put(broken.worlds.at(broken.scope))
+        steps = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [{}]}
+        policy = broken.put("StepScaling", steps, "steps")
+        await sound.autoscaler.look()
+        assert sound.calls == [3]
+        assert "does not scale" in caplog.text
+        sound.autoscaler.alarmed(broken.scope, policy.policy_arn, 1.0, 1.0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert f"{policy.policy_arn} does not scale" in caplog.text
+        scalables.clear(broken.scope, KEY)
+
+    on_stage(scenario)
 
 
 def test_an_endpoint_that_moves_is_left_alone() -> None:
@@ -304,6 +369,23 @@ def test_what_has_no_target_or_bounds_the_wrong_way_round_is_refused(
     stage = Stage()
     with pytest.raises(ApiError):
         stage.scaling.look(stage.worlds.at(stage.scope), operation, dict(request_))
+
+
+def test_a_target_that_is_registered_again_has_no_cooldown_of_the_one_before() -> None:
+    async def scenario(stage: Stage) -> None:
+        for _ in range(2):
+            stage.have(1)
+            stage.register(1, 4)
+            stage.track()
+            stage.level = 60.0
+            await stage.autoscaler.look()
+            request = dict(PLACE)
+            stage.scaling.look(stage.worlds.at(stage.scope), "DeregisterScalableTarget", request)
+            stage.backend.deregister_scalable_target("sagemaker", RESOURCE, INSTANCES)
+            await stage.autoscaler.look()
+        assert stage.calls == [2, 2]
+
+    on_stage(scenario)
 
 
 def test_policies_and_schedules_go_with_their_target() -> None:

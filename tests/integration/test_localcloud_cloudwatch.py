@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -185,3 +186,30 @@ def test_what_becomes_of_an_endpoint_is_told_by_events(cloud: TestCloud, tmp_pat
         ("SageMaker Endpoint Config State Change", ""),
         ("SageMaker Endpoint State Change", "CREATING"),
     } <= set(found)
+
+
+def test_a_request_without_what_it_must_have_is_refused_as_by_cloudwatch(cloud: TestCloud) -> None:
+    form = urllib.parse.urlencode({"Action": "PutMetricAlarm", "Version": "2010-08-01"}).encode()
+    scope = "Credential=local/20260101/eu-west-1/monitoring/aws4_request, SignedHeaders=host, Signature=x"
+    signed = {"Authorization": f"AWS4-HMAC-SHA256 {scope}"}
+    asked = urllib.request.Request(cloud.url, form, signed)  # noqa: S310 - the local cloud's own address
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(asked)  # noqa: S310 - likewise
+    assert caught.value.code == 400
+    assert b"The parameter AlarmName is required" in caught.value.read()
+
+
+def test_the_approval_of_a_model_package_is_told_by_an_event(cloud: TestCloud) -> None:
+    address, arn = queue(cloud, "approvals")
+    approved = {"ModelPackageGroupName": ["approved"], "ModelApprovalStatus": ["Approved"]}
+    pattern = {"detail-type": ["SageMaker Model Package State Change"], "detail": approved}
+    cloud.client("events").put_rule(Name="approvals", EventPattern=json.dumps(pattern))
+    cloud.client("events").put_targets(Rule="approvals", Targets=[{"Id": "queue", "Arn": arn}])
+    sagemaker = cloud.client("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName="approved")
+    package = sagemaker.create_model_package(ModelPackageGroupName="approved")["ModelPackageArn"]
+    sagemaker.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+    (event,) = received(cloud, address, 1)
+    assert event["resources"] == [package]
+    assert event["detail"]["ModelPackageVersion"] == 1
+    assert dt.datetime.fromisoformat(event["detail"]["CreationTime"]).tzinfo == dt.UTC

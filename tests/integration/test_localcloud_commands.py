@@ -54,6 +54,10 @@ def test_what_runs_is_shown_kept_and_emptied_only_if_somebody_says_so(shell: She
     status = json.loads(shell.run("local-cloud", "status", "-o", "json").out)
     assert status["options"] == {"speed": 60.0, "state": str(shell.folder / "kept")}
 
+    (shell.folder / "orchestrator.toml").write_text('version = 1\nname = "owl"\nmodel.path = "owl.pt"\n')
+    ours = shell.run("status")
+    assert "there is no endpoint 'owl'" in ours.err, "our own commands have its token, too"
+
     s3 = boto3.client(
         "s3",
         endpoint_url=variables["AWS_ENDPOINT_URL"],

@@ -1,6 +1,7 @@
 """The deployment engine with fleets that are values, and containers that are real processes."""
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -79,7 +80,7 @@ class FakeFleet:
 
 @dataclass
 class FakeLauncher:
-    """Starts fleets at once, but for variants whose container's image is ``broken`` or ``slow``."""
+    """Starts fleets at once, but for variants whose container's image is ``broken``, ``full`` or ``slow``."""
 
     started: list[FakeFleet] = field(default_factory=list)
     slow: asyncio.Event = field(default_factory=asyncio.Event)
@@ -87,6 +88,8 @@ class FakeLauncher:
     async def launch(self, place: Place, variant: Variant, *, fault: Fault | None = None) -> Fleet:
         if variant.container["Image"] == "broken":
             raise FleetError("exit status 1")
+        if variant.container["Image"] == "full":
+            raise OSError(errno.ENOSPC, "No space left on device")
         if variant.container["Image"] == "slow":
             await self.slow.wait()
         fleet = FakeFleet(variant)
@@ -405,6 +408,22 @@ def test_closing_ends_old_fleets_that_are_still_draining() -> None:
     on_a_bench(scenario)
 
 
+def test_what_breaks_for_a_reason_that_nobody_thought_of_fails_and_can_be_deleted() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.begin("c", "one")
+        await bench.settle()
+        bench.begin("d", "full")
+        endpoint = await bench.settle()
+        assert (endpoint.status, endpoint.serving) == (EndpointStatus.FAILED, None)
+        assert endpoint.failure_reason.startswith("Request to service failed.")
+        await until(lambda: bench.launcher.started[0].stopped == ["drained"])
+        assert bench.fleets() == ()
+        bench.engine.delete(PLACE)
+        await until(lambda: not bench.worlds.at(PLACE.scope).endpoints)
+
+    on_a_bench(scenario)
+
+
 def contained(program: str, timeout_seconds: float = 20.0) -> list[str]:
     """Start ``program`` as a container that must not come up; return its log."""
     log: list[str] = []
@@ -422,6 +441,14 @@ def contained(program: str, timeout_seconds: float = 20.0) -> list[str]:
     return log
 
 
+def is_read_by_nobody(pipe: Path) -> bool:
+    try:
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return error.errno == errno.ENXIO
+    return False
+
+
 def test_a_container_that_ends_early_leaves_its_last_words_in_the_log() -> None:
     lines = contained("import sys; print('a\\nb', file=sys.stderr); print('no newline', end=''); sys.exit(7)")
     assert sorted(lines) == ["a", "b", "exit status 7", "no newline"]
@@ -434,9 +461,17 @@ def test_a_container_that_never_answers_is_ended_with_all_that_it_started(tmp_pa
     start = f"subprocess.Popen([sys.executable, '-c', {child!r}]); open({str(pipe)!r}, 'w').close()"
     said = contained(f"import subprocess, sys; {start}; print('both run', flush=True); sys.stdin.read()", 2.0)
     assert said == ["both run", "no answer within 2 s"]
-    with pytest.raises(OSError, match="No such device or address"):
-        # What a pipe that nobody reads answers.
-        os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    assert is_read_by_nobody(pipe)
+
+
+def test_a_process_in_a_session_of_its_own_ends_with_its_container(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    child = f"import signal; reader = open({str(pipe)!r}); signal.pause()"
+    start = f"subprocess.Popen([sys.executable, '-c', {child!r}], start_new_session=True)"
+    said = contained(f"import subprocess, sys; {start}; open({str(pipe)!r}, 'w').close(); sys.exit(7)")
+    assert said == ["exit status 7"]
+    assert is_read_by_nobody(pipe)
 
 
 def test_a_line_without_end_is_cut_and_not_kept_in_memory() -> None:
@@ -446,10 +481,16 @@ def test_a_line_without_end_is_cut_and_not_kept_in_memory() -> None:
     assert max(map(len, lines)) < 300_000
 
 
-def test_a_program_that_is_not_there_is_an_error_of_the_container() -> None:
+@pytest.mark.parametrize(
+    ("program", "variables", "why"),
+    [("/nothing/here", {}, "No such file"), (sys.executable, {"KEY": "a\0b"}, "embedded null byte")],
+)
+def test_what_cannot_be_started_is_an_error_of_the_container(
+    program: str, variables: dict[str, str], why: str
+) -> None:
     async def run() -> None:
-        container = Container(("/nothing/here",), {}, print)
-        with pytest.raises(ContainerError, match="/nothing/here cannot be started"):
+        container = Container((program,), variables, print)
+        with pytest.raises(ContainerError, match=f"{program} cannot be started: {why}"):
             await container.start(1)
 
     asyncio.run(run())

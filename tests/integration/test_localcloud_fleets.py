@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,13 @@ from orchestrator.localcloud.faulting.faults import Fault, Kind
 from orchestrator.localcloud.fleets.coldstart import ServerlessFleet
 from orchestrator.localcloud.fleets.exchange import Answer, BrokenAnswerError, LostInstanceError
 from orchestrator.localcloud.fleets.fleet import FleetError, ProcessFleet, pids
+from orchestrator.localcloud.fleets.launcher import Launcher
 from orchestrator.localcloud.fleets.slots import Slots
 from orchestrator.localcloud.pace import Pace
+from orchestrator.localcloud.world import Place, Variant
+from tests.support.clouds import IMAGE
 from tests.support.fleets import DIE, PID, Workshop, is_alive, pid_of, soon
+from tests.support.transforms import SCOPE, MemoryClients
 
 
 def test_a_fleet_has_as_many_processes_as_instances_up_to_what_the_machine_bears(tmp_path: Path) -> None:
@@ -96,6 +101,42 @@ def test_a_killed_process_fails_its_requests_while_others_serve_and_is_started_a
         await soon(lambda: first.is_running)
         assert first.restarts == 1
         assert await pid_of(fleet, first.name) not in {killed, fleet.instances[1].pid}
+        await fleet.stop(drain=False)
+
+    asyncio.run(scenario())
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionError:
+        return False
+    return True
+
+
+def test_a_request_that_comes_before_anybody_has_noticed_a_death_goes_to_another_instance(
+    tmp_path: Path,
+) -> None:
+    async def whole(fleet: ProcessFleet) -> bytes:
+        return (await fleet.ask(PID, b"")).body
+
+    async def streamed(fleet: ProcessFleet) -> bytes:
+        async with fleet.stream(PID, b"") as answer:
+            return b"".join([part async for part in answer.parts])
+
+    async def scenario() -> None:
+        fleet = Workshop(tmp_path / "model").fleet()
+        await fleet.resize(2)
+        first, other = fleet.instances
+        assert first.pid is not None
+        os.kill(first.pid, signal.SIGKILL)
+        with first.busy() as port:
+            # Until it has ended, and without a chance for the event loop to hear of it.
+            while listens(port):
+                pass
+        assert first.is_running
+        asked = [ask(fleet) for ask in (whole, streamed) for _ in range(4)]
+        assert set(await asyncio.gather(*asked)) == {str(other.pid).encode()}
         await fleet.stop(drain=False)
 
     asyncio.run(scenario())
@@ -305,3 +346,10 @@ def test_a_process_killed_from_outside_is_seen_and_replaced(tmp_path: Path) -> N
         await fleet.stop(drain=False)
 
     asyncio.run(scenario())
+
+
+def test_a_fleet_without_a_place_for_its_artifact_does_not_come_up(tmp_path: Path) -> None:
+    launcher = Launcher(MemoryClients(), (), tmp_path / "deleted", Pace())
+    variant = Variant("primary", {"Image": IMAGE}, "ml.m5.large", 1, 1.0, 60.0)
+    with pytest.raises(FleetError, match="No such file or directory"):
+        asyncio.run(launcher.launch(Place(SCOPE, "digits"), variant))

@@ -16,8 +16,10 @@ import pytest
 
 from orchestrator.core.errors import MissingExtraError, OrchestratorError, PortInUseError, RefusedError
 from orchestrator.localcloud import lifecycle
+from orchestrator.localcloud.ending import holder
 from orchestrator.localcloud.wanted import Wanted
 from tests.support.clouds import STANDIN, TestCloud, archive, await_settled, local_cloud, publish
+from tests.support.servers import eventually
 
 GONE_SECONDS = 20
 
@@ -69,6 +71,46 @@ def test_it_starts_once_is_found_and_stops(state_dir: Path, monkeypatch: pytest.
     assert not lifecycle.stop(state_dir)
     assert lifecycle.running(state_dir) is None
     assert not (state_dir / lifecycle.STATE_FILE).exists()
+
+
+def test_a_stop_during_a_start_waits_for_it(state_dir: Path) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        starting = threads.submit(lifecycle.start, state_dir)
+        eventually((state_dir / lifecycle.LOG_FILE).exists, "the start")
+        assert lifecycle.stop(state_dir)
+        assert starting.result().pid
+    assert lifecycle.running(state_dir) is None
+
+
+def test_a_start_that_is_interrupted_leaves_no_process(state_dir: Path) -> None:
+    program = "import sys; from orchestrator.__main__ import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "local-cloud", "start"],
+        env={**os.environ, "ORCHESTRATOR_STATE_DIR": str(state_dir)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as starting:
+        owner = state_dir / "local-cloud" / lifecycle.OWNER_FILE
+        eventually(lambda: holder(owner) is not None, "the process")
+        starting.send_signal(signal.SIGINT)
+        starting.wait(GONE_SECONDS)
+    assert holder(owner) is None
+
+
+def test_a_local_cloud_that_is_not_found_by_its_address_is_stopped_by_its_lock(state_dir: Path) -> None:
+    with watched(lifecycle.start(state_dir).pid) as process:
+        (state_dir / lifecycle.STATE_FILE).unlink()
+        assert lifecycle.stop(state_dir)
+        assert ends(process)
+
+
+def test_the_process_is_given_no_credentials_that_model_code_could_read(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-real-one")
+    given = Path(f"/proc/{lifecycle.start(state_dir).pid}/environ").read_bytes()
+    assert b"PATH=" in given
+    assert b"a-real-one" not in given
 
 
 @pytest.mark.parametrize(

@@ -89,3 +89,17 @@ def test_what_was_saved_is_there_after_a_kill(tmp_path: Path) -> None:
         os.kill(cloud.pid, signal.SIGKILL)
     with local_cloud(state=tmp_path / "state") as cloud:
         check(cloud, upload)
+
+
+def test_a_folder_that_has_lost_an_object_is_refused_by_name_with_what_to_do(tmp_path: Path) -> None:
+    with local_cloud(state=tmp_path / "state") as cloud:
+        s3 = cloud.client("s3")
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+        s3.put_object(Bucket=BUCKET, Key="lost", Body=b"something")
+    (file,) = (tmp_path / "state" / "objects").iterdir()
+    file.unlink()
+    with (
+        pytest.raises(OrchestratorError, match=r"state/objects' 1 are missing \(next: orchestrator"),
+        local_cloud(state=tmp_path / "state"),
+    ):
+        pass

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.localcloud.testing import Cloud, local_cloud
 from tests.support.clouds import (
     IMAGE,
@@ -93,7 +94,11 @@ def test_on_a_full_disk_a_change_is_refused_with_the_folder_and_what_serves_goes
         with pytest.raises(ClientError, match=f"the state folder '{state}' cannot be written"):
             sagemaker.delete_model(ModelName="e")
         assert asked(cloud) == "hello"
+        with pytest.raises(OrchestratorError, match=f"could not be reset: .*'{state}' cannot be written"):
+            cloud.reset()
         resource.prlimit(cloud.pid, resource.RLIMIT_FSIZE, unlimited)
+        # It has begun again with what there was, and takes on more.
+        sagemaker.create_endpoint(EndpointName="f", EndpointConfigName="e")
         assert sagemaker.describe_model(ModelName="e")["ModelName"] == "e"
         sagemaker.delete_model(ModelName="e")
 

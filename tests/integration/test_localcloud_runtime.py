@@ -16,6 +16,8 @@ from starlette.types import Message
 
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.cloudwatch.metrics import Invocation
+from orchestrator.localcloud.dataplane.admission import TARGET_MODEL
+from orchestrator.localcloud.dataplane.manymodels import ManyModels
 from orchestrator.localcloud.dataplane.runtime import Runtime
 from orchestrator.localcloud.dataplane.streaming import StreamRuntime
 from orchestrator.localcloud.dataplane.traffic import Share, Traffic
@@ -26,6 +28,7 @@ from orchestrator.localcloud.fleets.exchange import (
     Headers,
     Streamed,
 )
+from orchestrator.localcloud.fleets.fleet import Fleet, FleetError
 from orchestrator.localcloud.fleets.instances import Instance
 from orchestrator.localcloud.world import Deployment, Place, Scope, Variant
 
@@ -291,3 +294,23 @@ def test_a_client_that_hangs_up_ends_its_request_to_the_model() -> None:
 
     asyncio.run(asked())
     assert endless.is_given_up
+
+
+@pytest.mark.parametrize("failure", [FleetError("exit status 1"), OSError("no space")])
+def test_a_model_that_did_not_load_is_loaded_with_the_next_request(failure: Exception) -> None:
+    variant = Variant("v", {**CONTAINER, "ModelDataUrl": "s3://b/models/"}, "ml.m5.large", 1, 1.0, 60.0)
+    failures = [failure]
+
+    async def load(_: str) -> Fleet:
+        if failures:
+            raise failures.pop()
+        return FakeFleet(variant, Answer(200, (), b"loaded"))
+
+    async def run() -> None:
+        models = ManyModels(variant, load, lambda _: True, 1)
+        headers = ((TARGET_MODEL, "digits.tar.gz"),)
+        with pytest.raises(BrokenAnswerError, match=f"could not be loaded: {failure}"):
+            await models.ask(headers, b"")
+        assert (await models.ask(headers, b"")).body == b"loaded"
+
+    asyncio.run(run())

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.fleets.exchange import BrokenAnswerError
 from orchestrator.localcloud.fleets.fleet import FleetError
 from orchestrator.localcloud.transforms.invoking import parameters, variables
@@ -213,6 +214,17 @@ def test_a_local_cloud_that_ends_leaves_its_jobs_in_progress_for_the_next_one(
     assert all(fleet.stopped for fleet in bench.fleets)
 
 
+def test_a_local_cloud_that_ends_begins_no_job(tmp_path: Path) -> None:
+    async def run() -> Bench:
+        bench = Bench(tmp_path, echo, 1)
+        await bench.transforms.close()
+        with pytest.raises(ApiError, match="about to end"):
+            bench.create()
+        return bench
+
+    assert asyncio.run(run()).fleets == []
+
+
 def test_what_is_captured_is_listed_by_the_hour(tmp_path: Path) -> None:
     capture = {"DestinationS3Uri": "s3://b/captured/", "KmsKeyId": "alias/k"}
     bench = one_job(tmp_path, echo, {"b/in/x": b"1"}, DataCaptureConfig=capture)
@@ -224,6 +236,13 @@ def test_what_is_captured_is_listed_by_the_hour(tmp_path: Path) -> None:
         {"prefix": "s3://b/out/"},
         "x.out",
     ]
+
+
+def test_what_cannot_be_captured_fails_the_job_and_the_log_says_why(tmp_path: Path) -> None:
+    capture = {"DestinationS3Uri": "s3://missing/captured"}
+    bench = one_job(tmp_path, echo, {"b/in/x": b"1"}, DataCaptureConfig=capture)
+    assert bench.job().reason == "ClientError: See job logs for more information"
+    assert bench.said[-1].startswith("s3://missing/captured/input/")
 
 
 def test_an_output_is_encrypted_with_the_key_that_was_asked_for(tmp_path: Path) -> None:

@@ -67,10 +67,9 @@ class MemoryS3:
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no such key"}}, "GetObject")
         return {"Body": io.BytesIO(self.objects[name])}
 
-    def put_object(self, **asked: Any) -> None:  # noqa: ANN401 - boto3 has no types
-        self.objects[f"{asked['Bucket']}/{asked['Key']}"] = asked["Body"]
-
     def upload_fileobj(self, content: BinaryIO, bucket: str, key: str, **options: Any) -> None:  # noqa: ANN401 - boto3 has no types
+        if bucket == "missing":
+            raise ClientError({"Error": {"Code": "NoSuchBucket", "Message": "no such bucket"}}, "PutObject")
         self.objects[f"{bucket}/{key}"] = content.read()
         self.arguments[f"{bucket}/{key}"] = options["ExtraArgs"]
 

@@ -61,6 +61,16 @@ def test_what_was_long_ago_and_what_is_gone_is_forgotten() -> None:
     assert made_up.recent.shown(DIGITS)["fleets"] == []
 
 
+def test_fleets_of_long_ago_take_no_memory() -> None:
+    made_up = MadeUp()
+    for number in range(20):
+        made_up.put("digits", {f"digits-{number}": 1.0})
+        made_up.answered("digits", f"digits-{number}", 1)
+        made_up.now += SECONDS + 1
+    (line,) = made_up.recent._lines.values()  # noqa: SLF001 - nothing else shows what is kept
+    assert len(line.seconds) == 1
+
+
 @pytest.mark.parametrize(
     ("policy", "begins"),
     [

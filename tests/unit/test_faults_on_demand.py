@@ -100,6 +100,8 @@ def test_faults_of_changes_wait_for_what_begins_one() -> None:
     assert faults.of_call(call("UpdateEndpoint", endpoint="digits")) is None
     assert faults.of_change(call("DeleteEndpoint", endpoint="digits")) is None
     assert faults.of_change(call("UpdateEndpoint", endpoint="letters")) is None
+    # A new endpoint has nothing to go back to.
+    assert faults.of_change(call("CreateEndpoint", endpoint="digits")) is None
     assert kind_of(faults.of_change(call("UpdateEndpoint", endpoint="digits"))) is Kind.SILENT_ROLLBACK
     assert faults.of_change(call("UpdateEndpoint", endpoint="digits")) is None
 
@@ -140,6 +142,7 @@ def test_a_fault_shows_what_it_has_and_no_more() -> None:
         ({"operation": "X"}, "the kind None"),
         ({"kind": "throttle"}, "operation must be"),
         ({"operation": "", "kind": "throttle"}, "operation must be"),
+        ({"operation": "Create*", "kind": "silent-rollback"}, "befalls UpdateEndpoint and no other"),
         ({"operation": "X", "kind": "silent-rolback"}, "did you mean 'silent-rollback'?"),
         ({"operation": "X", "kind": ["throttle"]}, "is none of"),
         ({"operation": "X", "kind": "throttle", "time": 1}, "did you mean 'times'?"),

@@ -1,5 +1,6 @@
 """Alarms: what their datapoints come to, composite rules, and what a shelf makes of both as time passes."""
 
+import datetime as dt
 from collections import deque
 from typing import Any
 
@@ -9,8 +10,9 @@ from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.cloudwatch import calls, rules
 from orchestrator.localcloud.cloudwatch.evaluation import Point, evaluate
 from orchestrator.localcloud.cloudwatch.evaluator import Evaluator
+from orchestrator.localcloud.cloudwatch.putting import put_metric_data
 from orchestrator.localcloud.cloudwatch.series import Series, metric
-from orchestrator.localcloud.cloudwatch.shelf import Shelf
+from orchestrator.localcloud.cloudwatch.shelf import Shelf, State
 from orchestrator.localcloud.cloudwatch.statistics import sample_of
 from orchestrator.localcloud.pace import Pace
 from orchestrator.localcloud.world import Scope
@@ -112,6 +114,8 @@ def test_too_few_values_leave_the_state_of_an_alarm_that_does_not_want_to_guess(
         ("ALARM(arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a)", "a", True),
         ('OK("with blanks")', "", True),
         ("TRUE", "", True),
+        ("false OR ALARM(a) AND True", "a", True),
+        ("ALARM(a) AND NOT ALARM(false)", "a", True),
     ],
 )
 def test_a_rule_holds_as_it_reads(rule: str, alarms: str, *, holds: bool) -> None:
@@ -224,6 +228,91 @@ def test_composite_alarms_in_a_cycle_are_left_alone_and_cannot_be_deleted() -> N
         calls.delete_alarms(watch.shelf, {"AlarmNames": ["b"]})
 
 
+def test_a_cycle_is_broken_with_the_rule_false_and_composite_alarms_are_deleted_one_by_one() -> None:
+    watch = Watch()
+    watch.composite("a", "TRUE")
+    watch.composite("b", "ALARM(a)")
+    watch.composite("a", "NOT ALARM(b)")
+    with pytest.raises(ApiError, match="one composite alarm"):
+        calls.delete_alarms(watch.shelf, {"AlarmNames": ["a", "b"]})
+    watch.composite("a", "false")
+    assert watch.states() == {"a": "OK", "b": "OK"}
+    calls.delete_alarms(watch.shelf, {"AlarmNames": ["b"]})
+    calls.delete_alarms(watch.shelf, {"AlarmNames": ["a"]})
+    assert watch.shelf.alarms == {}
+
+
+def test_a_suppressor_is_neither_part_of_a_cycle_nor_the_reason_of_a_composite_alarm() -> None:
+    watch = Watch()
+    watch.alarm("child")
+    watch.composite("main", "ALARM(child)")
+    watch.composite("suppressor", "ALARM(main)")
+    waits = {"ActionsSuppressorWaitPeriod": 60, "ActionsSuppressorExtensionPeriod": 60}
+    request = {"AlarmName": "main", "AlarmRule": "ALARM(child)", "ActionsSuppressor": "suppressor", **waits}
+    calls.put_composite_alarm(watch.shelf, request)
+    watch.measure(1.0)
+    assert watch.states() == {"child": "ALARM", "main": "ALARM", "suppressor": "ALARM"}
+    assert "alarm:child transitioned to ALARM" in watch.shelf.alarms["main"].state.reason
+
+
+def test_the_history_shows_composite_alarms_to_those_who_ask_for_them() -> None:
+    watch = Watch()
+    watch.alarm("a")
+    watch.composite("c", "ALARM(a)")
+
+    def shown(**request: object) -> list[str]:
+        items = calls.describe_alarm_history(watch.shelf, request)["AlarmHistoryItems"]
+        return [item["AlarmName"] for item in items]
+
+    assert shown() == ["a"]
+    assert shown(AlarmTypes=["CompositeAlarm"]) == ["c"]
+    assert shown(AlarmName="c", AlarmTypes=["CompositeAlarm", "MetricAlarm"]) == ["c"]
+
+
+def test_an_alarm_that_breaks_the_evaluation_leaves_the_others_alone() -> None:
+    watch = Watch()
+    watch.alarm("broken")
+    watch.alarm("well")
+    broken = watch.shelf.alarms["broken"]
+    broken.content = {key: value for key, value in broken.content.items() if key != "Namespace"}
+    broken.state = State("OK", "", {}, NOW)
+    watch.measure(1.0)
+    assert watch.states() == {"broken": "INSUFFICIENT_DATA", "well": "ALARM"}
+    assert "cannot evaluate it: KeyError('Namespace')" in broken.state.reason
+
+
+def test_an_alarm_that_looks_back_far_is_evaluated_less_often_unless_somebody_asks() -> None:
+    watch = Watch()
+    watch.alarm("quick")
+    watch.alarm("far", EvaluationPeriods=10, DatapointsToAlarm=1)
+    watch.composite("both", "ALARM(far) AND ALARM(quick)")
+    watch.states()
+    watch.measure(1.0)
+    assert watch.states(after=1) == {"quick": "ALARM", "far": "INSUFFICIENT_DATA", "both": "OK"}
+    watch.evaluator.look(watch.shelf, ["both"])
+    assert watch.states() == {"quick": "ALARM", "far": "ALARM", "both": "ALARM"}
+    watch.now += 60
+    watch.measure(0.0)
+    assert watch.states(after=10)["quick"] == "OK"
+
+
+def test_values_that_no_statistic_of_an_alarm_needs_are_not_read() -> None:
+    series, what = Series(), metric("N", "M", {})
+    for second in range(3):
+        series.put(what, float(second), sample_of({1.0: 1.0, 4.0: 1.0}))
+    found = [sample for _, sample in series.between(what, 0, 9, with_values=False)]
+    assert [(one.count, one.total, one.least, one.most) for one in found] == [(2.0, 5.0, 1.0, 4.0)] * 3
+    assert {one.values for one in found} == {None}
+
+
+def test_a_change_that_nobody_was_told_of_is_told_though_the_alarm_is_put_again() -> None:
+    watch = Watch()
+    watch.alarm("a")
+    calls.set_alarm_state(watch.shelf, {"AlarmName": "a", "StateValue": "ALARM", "StateReason": "drill"})
+    watch.alarm("a", Threshold=9)
+    assert [change.after.reason for change in watch.shelf.alarms["a"].untold] == ["drill"]
+
+
 def test_a_state_that_was_set_lasts_until_the_next_evaluation() -> None:
     watch = Watch()
     watch.alarm("a", TreatMissingData="notBreaching")
@@ -262,3 +351,55 @@ def test_an_alarm_that_cannot_be_is_refused(members: dict[str, object], why: str
     with pytest.raises(ApiError, match=why):
         watch.alarm("a", **members)
     assert watch.shelf.alarms == {}
+
+
+def stat(name: str, **metric: str) -> dict[str, Any]:
+    """Return a query of a metric for metric math."""
+    return {"Id": name, "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}, "ReturnData": False}
+
+
+@pytest.mark.parametrize(
+    ("queries", "why"),
+    [
+        ([stat("m", MetricName="M"), {"Id": "e", "Expression": "m"}], "1.*Metric.Namespace is required"),
+        ([stat("m", Namespace="N"), {"Id": "e", "Expression": "m"}], "Metric.MetricName is required"),
+        ([stat("M", Namespace="N", MetricName="M"), {"Id": "e", "Expression": "1"}], "value M for parameter"),
+        ([stat("m", Namespace="N", MetricName="M"), {"Id": "m", "Expression": "1"}], "not unique"),
+        ([stat("m", Namespace="N", MetricName="M"), {"Id": "e", "Expression": "m + x"}], "'x' is not the id"),
+    ],
+)
+def test_metric_math_that_can_never_be_evaluated_is_refused(queries: list[dict[str, Any]], why: str) -> None:
+    watch = Watch()
+    plain = dict.fromkeys(("MetricName", "Namespace", "Statistic", "Period"))
+    with pytest.raises(ApiError, match=why):
+        watch.alarm("a", **plain, Metrics=queries)
+    assert watch.shelf.alarms == {}
+
+
+def test_rules_that_count_alarms_are_refused_by_name() -> None:
+    watch = Watch()
+    watch.alarm("a")
+    with pytest.raises(ApiError, match="does not support AT_LEAST"):
+        watch.composite("c", "AT_LEAST(1, ALARM, (a))")
+
+
+@pytest.mark.parametrize(
+    ("member", "why"),
+    [
+        ({"Unit": "Furlongs"}, r"MetricData.member.1.Unit must be a value in the set \[ Seconds, "),
+        ({"Timestamp": dt.datetime(2001, 1, 1, tzinfo=dt.UTC)}, "within the past two weeks"),
+        ({"Timestamp": dt.datetime(2201, 1, 1, tzinfo=dt.UTC)}, "no more than two hours in the future"),
+        ({"Value": 1e300}, "The value 1e.300 for parameter MetricData.member.1.Value is invalid"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_as_a_whole(member: dict[str, object], why: str) -> None:
+    shelf = Watch().shelf
+    data = [{"MetricName": "M", "Value": 1.0, **member}, {"MetricName": "M2", "Value": 1.0}]
+    with pytest.raises(ApiError, match=why):
+        put_metric_data(shelf, {"Namespace": "N", "MetricData": data})
+    assert shelf.series.metrics() == []
+
+
+def test_metrics_of_entities_are_refused_and_not_dropped() -> None:
+    with pytest.raises(ApiError, match="EntityMetricData"):
+        put_metric_data(Watch().shelf, {"Namespace": "N", "EntityMetricData": [{"MetricData": []}]})

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.cloudwatch.metrics import Gauge
 from orchestrator.localcloud.control.operations import perform
 from orchestrator.localcloud.deploying.hosting import EmptyFleet, Hosting, hosting
 from orchestrator.localcloud.faulting.faults import Fault
 from orchestrator.localcloud.fleets.exchange import BrokenAnswerError
 from orchestrator.localcloud.fleets.fleet import Fleet, FleetError
+from orchestrator.localcloud.gauges import Concurrency
 from orchestrator.localcloud.rules import components, endpoints
 from orchestrator.localcloud.rules.validation import check
 from orchestrator.localcloud.world import Content, Place, Scope, Variant, World
@@ -59,7 +61,8 @@ class Account:
         self.now = 1000.0
         self.started: list[Variant] = []
         self.why_not = ""
-        self.hosting = Hosting(self.worlds, hosting(self.launch), lambda: self.now)
+        self.measured = list[Gauge]()
+        self.hosting = Hosting(self.worlds, hosting(self.launch), lambda: self.now, self.measured.append)
 
     @property
     def world(self) -> World:
@@ -120,6 +123,20 @@ def refused(account: Account, name: str, place: Place = PLACE) -> str:
 
 
 @virtually
+async def test_concurrency_is_measured_of_each_copy_also_while_nobody_asks(account: Account) -> None:
+    concurrency = Concurrency(account.worlds, lambda _: None, account.hosting.fleet)
+    await account.settled("CreateInferenceComponent", **CREATION)
+    (idle,) = concurrency()
+    assert (idle.name, idle.value) == ("ConcurrentRequestsPerCopy", 0.0)
+    fleet = account.hosting.fleet(SCOPE, "c")
+    assert isinstance(fleet, EmptyFleet)
+    fleet.answering = 3
+    assert [gauge.value for gauge in concurrency()] == [1.5]
+    await fleet.resize(0)
+    assert list(concurrency()) == []
+
+
+@virtually
 async def test_a_new_component_is_creating_and_then_serves(account: Account) -> None:
     assert account.call("CreateInferenceComponent", **CREATION) == {
         "InferenceComponentArn": f"{ARN}:inference-component/c"
@@ -128,6 +145,10 @@ async def test_a_new_component_is_creating_and_then_serves(account: Account) -> 
     assert creating["InferenceComponentStatus"] == "Creating"
     assert creating["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 0}
     assert "no capacity" in refused(account, "c")
+    # An alarm on it wakes a component that has gone down to none.
+    (missed,) = account.measured
+    assert (missed.name, missed.value) == ("NoCapacityInvocationFailures", 1.0)
+    assert missed.dimensions == {"InferenceComponentName": "c"}
     account.hosting.change(SCOPE, CREATION)
     await all_that_is_under_way()
     described = account.described()

@@ -380,7 +380,6 @@ def test_a_model_may_be_files_below_a_prefix_or_an_archive_by_its_source(account
     [
         ({"Containers": [CONTAINER, MANY]}, "multi-model containers among others"),
         ({"PrimaryContainer": {**CONTAINER, "Mode": "MultiModel"}}, "multi-model"),
-        ({"PrimaryContainer": {"Image": "i"}}, "without ModelDataUrl"),
         ({"PrimaryContainer": sourced("S3Prefix", "Gzip")}, "plain ModelDataSource"),
         ({"PrimaryContainer": sourced("S3Object", "None", uri="s3://b/m")}, "plain ModelDataSource"),
         ({"PrimaryContainer": sourced("S3Prefix", "None", ETag="e")}, "plain ModelDataSource"),
@@ -393,6 +392,14 @@ def test_a_model_we_cannot_serve_is_kept_but_not_deployed(
     variants = [{**VARIANT, "ModelName": "odd"}]
     account.call("CreateEndpointConfig", EndpointConfigName="u", ProductionVariants=variants)
     assert named in refusal(account, "CreateEndpoint", EndpointName="e", EndpointConfigName="u").message
+
+
+def test_a_model_may_have_no_data_but_its_image(account: Account) -> None:
+    account.call("CreateModel", ModelName="image", PrimaryContainer={"Image": "i"})
+    variants = [{**VARIANT, "ModelName": "image"}]
+    account.call("CreateEndpointConfig", EndpointConfigName="i", ProductionVariants=variants)
+    account.call("CreateEndpoint", EndpointName="i", EndpointConfigName="i")
+    assert account.call("DescribeEndpoint", EndpointName="i")["EndpointStatus"] == "Creating"
 
 
 def test_a_model_needs_exactly_one_way_to_say_what_it_runs_in(account: Account) -> None:
@@ -555,24 +562,7 @@ def test_instances_may_follow_serverless_and_never_the_other_way(account: Accoun
     [
         ({"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["s-1"]}}, [SERVERLESS], {}, "VpcConfig"),
         ({"EnableNetworkIsolation": True}, [SERVERLESS], {}, "EnableNetworkIsolation"),
-        ({}, [SERVERLESS, {**VARIANT, "VariantName": "b"}], {}, "must be the only variant"),
-        ({}, [{**SERVERLESS, "InstanceType": "ml.m5.large"}], {}, "must not specify instances"),
         ({}, [SERVERLESS], {"AsyncInferenceConfig": {"OutputConfig": {}}}, "AsyncInferenceConfig"),
-        (
-            {},
-            [
-                {
-                    **SERVERLESS,
-                    "ServerlessConfig": {
-                        "MemorySizeInMB": 2048,
-                        "MaxConcurrency": 5,
-                        "ProvisionedConcurrency": 6,
-                    },
-                }
-            ],
-            {},
-            "ProvisionedConcurrency",
-        ),
     ],
 )
 def test_what_serverless_excludes_is_refused(
@@ -607,9 +597,6 @@ def test_a_variant_may_have_pools_of_instances_in_place_of_one_type(account: Acc
     assert account.described()["PendingDeploymentSummary"]["ProductionVariants"][0]["InstanceType"] == (
         "ml.g6.xlarge"
     )
-    config(account, "two-ways", {**VARIANT, "InstancePools": pools})
-    error = refusal(account, "CreateEndpoint", EndpointName="f", EndpointConfigName="two-ways")
-    assert "either InstanceType or InstancePools" in error.message
 
 
 def test_one_shadow_goes_with_one_variant(account: Account) -> None:

@@ -131,7 +131,7 @@ def test_invocations_amount_to_what_sagemaker_counts() -> None:
         assert found.pop(("InvocationModelErrors", dimensions)) == {0.0: 2.0, 1.0: 3.0}
         assert found.pop(("ModelLatency", dimensions)) == {7.0: 5.0}
         assert found.pop(("OverheadLatency", dimensions)) == {3.0: 5.0}
-        assert found.pop(("ConcurrentRequestsPerModel", dimensions)) == {2.0: 5.0}
+        assert found.pop(("ConcurrentRequestsPerModel", dimensions)) == {0.5: 5.0}
     assert found == {}
 
 
@@ -152,9 +152,26 @@ def test_asynchronous_endpoints_have_neither_invocations_nor_overhead() -> None:
     }
 
 
-def test_an_inference_component_is_counted_by_its_name_as_well() -> None:
-    found = counted([Invocation(PLACE, "v", "c", 200, 7, 5.0, component="part")])
+def test_an_inference_component_is_counted_by_its_name_as_well_and_by_each_of_its_copies() -> None:
+    found = counted([Invocation(PLACE, "v", "c", 200, 7, 5.0, component="part", instances=4, concurrent=2)])
     assert found["Invocations", 1] == {1.0: 1.0}
+    assert found["InvocationsPerCopy", 1] == {0.25: 1.0}
+    assert found["ConcurrentRequestsPerCopy", 1] == {0.5: 1.0}
+    assert ("InvocationsPerCopy", 2) not in found
+
+
+def test_a_serverless_variant_says_how_much_of_its_concurrency_is_used() -> None:
+    found = counted(
+        [
+            Invocation(PLACE, "v", "c", 200, 7, 5.0, concurrent=busy, mode=Mode.SERVERLESS, most=(8, 2))
+            for busy in (1, 2, 4)
+        ]
+    )
+    assert found["ServerlessConcurrentExecutionsUtilization", 2] == {0.125: 1.0, 0.25: 1.0, 0.5: 1.0}
+    assert found["ServerlessProvisionedConcurrencyUtilization", 2] == {0.5: 1.0, 1.0: 1.0, 2.0: 1.0}
+    assert found["ServerlessProvisionedConcurrencyExecutions", 2] == {1.0: 1.0, 2.0: 1.0, 4.0: 1.0}
+    assert found["ServerlessProvisionedConcurrencyInvocations", 2] == {1.0: 2.0}
+    assert found["ServerlessProvisionedConcurrencySpilloverInvocations", 2] == {1.0: 1.0}
 
 
 def test_the_load_of_an_instance_is_that_of_its_process_and_all_that_it_has_started() -> None:

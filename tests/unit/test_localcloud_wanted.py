@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.core.errors import RefusedError
 from orchestrator.localcloud.__main__ import main
-from orchestrator.localcloud.defaults import client_environment, stray_variables
+from orchestrator.localcloud.defaults import ACCOUNT, REGION, client_environment, stray_variables
 from orchestrator.localcloud.wanted import Wanted
 
 TOKEN = "a-token-of-ours"  # noqa: S105 - it opens nothing
@@ -62,6 +62,13 @@ def test_clients_show_the_token_as_their_access_key() -> None:
     variables = client_environment("http://192.168.1.2:4570", "a-token-of-ours")
     assert variables["AWS_ACCESS_KEY_ID"] == "a-token-of-ours"
     assert variables["NO_PROXY"] == "127.0.0.1,localhost,192.168.1.2"
+
+
+def test_the_sagemaker_sdk_is_told_its_default_bucket_as_it_would_ask_aws_for_the_account() -> None:
+    file = Path(client_environment("http://127.0.0.1:4570")["SAGEMAKER_ADMIN_CONFIG_OVERRIDE"])
+    text = file.read_text()
+    assert f"DefaultS3Bucket: sagemaker-{REGION}-{ACCOUNT}\n" in text
+    assert "TelemetryOptOut: true\n" in text
 
 
 def test_variables_that_keep_clients_away_are_named() -> None:

@@ -6,6 +6,7 @@ of AWS are shortened as the local cloud's time is; a sum over a shortened minute
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -27,6 +28,10 @@ from orchestrator.localcloud.world import Content, Scope
 from orchestrator.localcloud.worlds import Worlds
 
 _LOOK_SECONDS = 1.0
+# Datapoints are kept by the second, gauges are read once a second, and what is measured comes a moment late:
+# a shorter period would be without a datapoint now and then, and its last second not yet full.
+_LEAST_STEP_SECONDS, _LEAST_PERIOD_SECONDS = 1, 2
+_LATE_SECONDS = 0.5
 # "the default value is 300 for ... SageMaker endpoint variants": API reference, for both kinds of policies.
 _COOLDOWN_SECONDS = 300.0
 
@@ -72,7 +77,7 @@ class Autoscaler:
 
     def begin(self) -> None:
         """Look at everything from now on, once a second."""
-        self._task = asyncio.create_task(self._go_on())
+        self._task = asyncio.create_task(self._pace.repeat(self.look, _LOOK_SECONDS))
 
     async def close(self) -> None:
         """Look at nothing any more."""
@@ -81,19 +86,18 @@ class Autoscaler:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _go_on(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            await self.look()
-
     async def look(self) -> None:
         """Look once at all targets."""
-        for scope in scalables.scopes():
-            for target in scalables.targets(scope):
-                try:
-                    await self._look_at(scope, target)
-                except ApiError as error:
-                    logging.getLogger(__name__).warning("%s does not scale: %s", target.key.resource, error)
+        found = [(scope, target) for scope in scalables.scopes() for target in scalables.targets(scope)]
+        there = {(scope, target.key) for scope, target in found}
+        # What is registered again has no cooldown of the one before.
+        self._courses = {key: course for key, course in self._courses.items() if key in there}
+        for scope, target in found:
+            try:
+                await self._look_at(scope, target)
+            except Exception:
+                # Nor do the other targets wait for a policy or a schedule that nobody expected.
+                logging.getLogger(__name__).exception("%s does not scale", target.key.resource)
 
     def alarmed(self, scope: Scope, policy_arn: str, value: float | None, threshold: float) -> None:
         """Begin what a step scaling policy says, since an alarm that it is an action of is in ALARM.
@@ -104,9 +108,15 @@ class Autoscaler:
             value: Of the alarm's metric now; ``None`` if it is not known: then it is at the threshold.
             threshold: Of the alarm.
         """
-        task = asyncio.create_task(self._step(scope, policy_arn, 0.0 if value is None else value - threshold))
+        task = asyncio.create_task(self._act(scope, policy_arn, 0.0 if value is None else value - threshold))
         self._acting.add(task)
         task.add_done_callback(self._acting.discard)
+
+    async def _act(self, scope: Scope, arn: str, distance: float) -> None:
+        try:
+            await self._step(scope, arn, distance)
+        except Exception:
+            logging.getLogger(__name__).exception("%s does not scale", arn)
 
     async def _step(self, scope: Scope, arn: str, distance: float) -> None:
         for target in scalables.targets(scope):
@@ -130,9 +140,11 @@ class Autoscaler:
         found = [(self._tracked(scope, target, policy, present), policy) for policy in target.policies]
         known = [(wanted, policy) for wanted, policy in found if wanted is not None]
         if known:
-            # "the policy that provides the largest capacity"; in, only if all of them agree.
+            # "the policy that provides the largest capacity"; in, only if all agree that may scale in at all:
+            # Application Auto Scaling user guide, target tracking.
             wanted, policy = max(known, key=lambda each: each[0])
-            if wanted > present or len(known) == len(found):
+            asked = [each for each in found if _scales_in(each[1])]
+            if wanted > present or len(known) == len(asked):
                 await self._move(scope, target, policy, present, wanted)
 
     def _scheduled(self, scope: Scope, target: Target) -> Target:
@@ -172,11 +184,12 @@ class Autoscaler:
 
     def _value(self, scope: Scope, metric: Metric, number: int) -> float | None:
         """Return the metric ``number`` periods ago, as if the period had its whole length."""
-        seconds = self._pace.shortened(metric.period_seconds)
-        end = self._pace.clock() - number * seconds
+        step = max(round(self._pace.shortened(metric.period_seconds)), _LEAST_STEP_SECONDS)
+        seconds = max(step, _LEAST_PERIOD_SECONDS)
+        end = math.floor(self._pace.clock() - _LATE_SECONDS) - number * step
         value = self._measure(scope, metric, end - seconds, end)
         if value is not None and metric.statistic in {"Sum", "SampleCount"}:
-            return value * self._pace.speed
+            return value * metric.period_seconds / seconds
         return value
 
     async def _move(self, scope: Scope, target: Target, policy: Policy, present: int, wanted: int) -> None:
@@ -207,6 +220,10 @@ class Autoscaler:
 def _cooldown(policy: Policy, *, out: bool) -> float:
     member = "Cooldown" if policy.kind == "StepScaling" else "ScaleOutCooldown" if out else "ScaleInCooldown"
     return float(policy.configuration.get(member, _COOLDOWN_SECONDS))
+
+
+def _scales_in(policy: Policy) -> bool:
+    return policy.kind == "TargetTrackingScaling" and not policy.configuration.get("DisableScaleIn")
 
 
 def _is_low(values: list[float | None], goal: float) -> bool:

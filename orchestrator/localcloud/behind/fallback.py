@@ -4,12 +4,14 @@ The only module that knows moto. Its names are internal to moto and pinned by
 ``tests/contract/test_moto_symbols.py``.
 """
 
+import asyncio
 import math
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi_typing import Environ, StartResponse
@@ -25,7 +27,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.behind import identity
+from orchestrator.localcloud.behind import identity, stacks
 from orchestrator.localcloud.cloudwatch import patches as cloudwatch
 from orchestrator.localcloud.cloudwatch.patches import shelf_at
 from orchestrator.localcloud.cloudwatch.reading import metric_of
@@ -39,6 +41,8 @@ from orchestrator.localcloud.world import Scope as Place
 _THREADS = 16
 # Conditional writes of S3, and of nothing else.
 _CONDITIONS = {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"}
+# S3 API reference, list of error codes.
+_MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema."
 
 Dispatcher = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 """A WSGI application."""
@@ -111,6 +115,8 @@ class Moto:
             answer = Answer(request.scope, receive, send)
             # Before as well: the client may have its answer, and end us, before we come to the line below.
             self.asked.add(who.service)
+            if who.service == "cloudformation":
+                await asyncio.to_thread(stacks.install)
             refused = await self._refusal(who, request, answer)
             self.asked.add(who.service)
         if refused is not None:
@@ -131,6 +137,8 @@ class Moto:
             if upload is not None and isinstance(error, KeyError) and error.args == (upload,):
                 # moto looks for an upload that another client has ended or taken back.
                 return ApiError("NoSuchUpload", "The specified upload does not exist.", status=404)
+            if isinstance(error, ExpatError) and who.service in {"s3", ""}:
+                return ApiError("MalformedXML", _MALFORMED)
             if not isinstance(error, NotImplementedError):
                 traceback.print_exception(error)
             why = f": {type(error).__name__}: {error}"

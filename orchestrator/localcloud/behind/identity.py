@@ -4,6 +4,7 @@ Scripts attach ``AmazonSageMakerFullAccess`` to the role they make, and the Sage
 ``SimulatePrincipalPolicy`` whether that role is enough before it deploys.
 """
 
+import functools
 import itertools
 import json
 import re
@@ -13,15 +14,16 @@ from urllib.parse import unquote
 
 from moto.core.responses import ActionResult
 from moto.iam.aws_managed_policies import aws_managed_policies_data
-from moto.iam.exceptions import NotFoundException
+from moto.iam.exceptions import MalformedPolicyDocument, NotFoundException
 from moto.iam.models import AWSManagedPolicy, Group, IAMBackend, ManagedPolicy, Role, User
+from moto.iam.policy_validation import IAMPolicyDocumentValidator
 from moto.iam.responses import IamResponse
 
-from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.apierrors import ApiError, unsupported
 from orchestrator.localcloud.objects.policies import Asked, Decision, decide, unmet_keys
 
 _AWS_OWN = re.compile(r"arn:aws[a-z-]*:iam::aws:policy/")
-_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::\d{12}:(user|group|role|assumed-role)/(.+)")
+_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::(\d{12}):(user|group|role|assumed-role)/(.+)")
 _ATTACHING = ("attach_role_policy", "attach_user_policy", "attach_group_policy")
 _DECISIONS = {
     Decision.ALLOWED: "allowed",
@@ -42,6 +44,23 @@ def install() -> None:
             setattr(IAMBackend, name, _knowing_managed(getattr(IAMBackend, name)))
     IamResponse.simulate_principal_policy = _simulate_principal_policy  # type: ignore[attr-defined]  # moto finds it by its name
     IamResponse.simulate_custom_policy = _simulate_custom_policy  # type: ignore[attr-defined]  # moto finds it by its name
+
+    if not hasattr(IamResponse.create_user, "__wrapped__"):
+        IamResponse.create_user = _without_boundary(IamResponse.create_user)  # type: ignore[assignment,method-assign]  # likewise
+
+
+def _without_boundary(
+    original: Callable[[IamResponse], ActionResult],
+) -> Callable[[IamResponse], ActionResult]:
+    """Return a CreateUser that refuses what moto would drop: it has boundaries of roles only."""
+
+    @functools.wraps(original)
+    def method(self: IamResponse) -> ActionResult:
+        if self._get_params().get("PermissionsBoundary"):
+            raise unsupported("PermissionsBoundary of users")
+        return original(self)
+
+    return method
 
 
 def _knowing_managed(original: Callable[..., object]) -> Callable[..., object]:
@@ -92,9 +111,9 @@ def _entity(backend: IAMBackend, arn: str) -> Entity:
         NotFoundException: If there is none.
     """
     found = _PRINCIPAL.fullmatch(arn)
-    if found is None:
-        raise NotFoundException(f"{arn} is not a user, group or role")
-    kind, path = found[1], found[2]
+    if found is None or found[1] != backend.account_id:
+        raise NotFoundException(f"{arn} is not a user, group or role of this account")
+    kind, path = found[2], found[3]
     if kind == "assumed-role":
         return backend.get_role(path.partition("/")[0])
     name = path.rpartition("/")[2]
@@ -132,9 +151,13 @@ def _default(policy: ManagedPolicy) -> str:
 
 
 def _given(asked: Mapping[str, Any], member: str) -> Policies:
-    """Return the policies of a request."""
+    """Return the policies of a request.
+
+    Raises:
+        ApiError: If one is none.
+    """
     return [
-        (f"{member}.{number}", "PolicyInputList", _document(text))
+        (f"{member}.{number}", "PolicyInputList", _checked(text))
         for number, text in enumerate(asked.get(member) or (), 1)
     ]
 
@@ -145,6 +168,26 @@ def _document(text: str) -> Mapping[str, Any]:
     except ValueError as error:
         raise ApiError("InvalidInput", f"a policy is no JSON: {error}") from error
     return found if isinstance(found, dict) else {}
+
+
+def _checked(text: str) -> Mapping[str, Any]:
+    """Return a policy that somebody has just written; those that are attached were checked by then.
+
+    Raises:
+        ApiError: If IAM would not take it.
+    """
+    try:
+        IAMPolicyDocumentValidator(text).validate()
+    except MalformedPolicyDocument as error:
+        raise ApiError("InvalidInput", str(error.message)) from error
+    return _document(text)
+
+
+def _number(asked: Mapping[str, Any], member: str, unsaid: int) -> int:
+    text = str(asked.get(member) or unsaid)
+    if not text.isdecimal():
+        raise ApiError("InvalidInput", f"{member} '{text}' is not valid")
+    return int(text)
 
 
 def _evaluated(asked: Mapping[str, Any], policies: Policies, boundary: Policies | None) -> ActionResult:
@@ -159,7 +202,7 @@ def _evaluated(asked: Mapping[str, Any], policies: Policies, boundary: Policies 
         _decision(Asked(action, resource, frozenset(), context), policies, boundary)
         for action, resource in wanted
     ]
-    begin, size = int(asked.get("Marker") or 0), int(asked.get("MaxItems") or _PAGE)
+    begin, size = _number(asked, "Marker", 0), _number(asked, "MaxItems", _PAGE)
     end = begin + size
     page: dict[str, Any] = {"EvaluationResults": found[begin:end], "IsTruncated": end < len(found)}
     return ActionResult({**page, "Marker": str(end)} if end < len(found) else page)

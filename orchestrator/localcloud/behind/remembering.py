@@ -102,6 +102,11 @@ class Memory:
                     _fill(path.stem, reading.read(content.partition(b"\n")[2]))
                 except _UNREADABLE as error:
                     raise ConflictError(f"'{path}' cannot be read: {error}", hint=_HINT) from error
+        lost = sum(not file.path.is_file() for file in reading.files.values())
+        if lost:
+            raise ConflictError(
+                f"of the files of objects in '{self._store.folder}' {lost} are missing", hint=_HINT
+            )
         for account, partition, backend in list(s3_backends.iter_backends()):
             for name in backend.buckets:  # type: ignore[attr-defined]  # of S3
                 s3_backends.bucket_accounts[name] = (partition, account)

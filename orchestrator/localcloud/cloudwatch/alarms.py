@@ -41,7 +41,7 @@ class Watcher:
         """
         if scaled is not None:
             self._scaling = asyncio.get_running_loop(), scaled
-        self._task = asyncio.create_task(self._watch())
+        self._task = asyncio.create_task(self._pace.repeat(self._watch, _LOOK_SECONDS))
 
     async def close(self) -> None:
         """Look after no alarm any more."""
@@ -64,19 +64,17 @@ class Watcher:
         if not names:
             return None
         shelf = shelf_at(scope)
-        await asyncio.to_thread(self._look, shelf)
+        await asyncio.to_thread(self._look, shelf, names)
         return next((name for name in names if shelf.state_of(name) == ALARM), None)
 
     async def _watch(self) -> None:
-        while True:
-            for shelf in shelves():
-                if shelf.alarms:
-                    await asyncio.to_thread(self._look, shelf)
-            await self._pace.sleep(_LOOK_SECONDS)
+        for shelf in shelves():
+            if shelf.alarms:
+                await asyncio.to_thread(self._look, shelf)
 
-    def _look(self, shelf: Shelf) -> None:
+    def _look(self, shelf: Shelf, asked: Sequence[str] = ()) -> None:
         with self._lock:
-            self._evaluator.look(shelf)
+            self._evaluator.look(shelf, asked)
             self._telling.tell(shelf)
 
     def _scale(self, scope: Scope, policy: str, value: float | None, threshold: float) -> None:

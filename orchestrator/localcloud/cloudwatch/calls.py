@@ -11,7 +11,6 @@ from orchestrator.localcloud.cloudwatch.checks import Request, check_composite_a
 from orchestrator.localcloud.cloudwatch.reading import metric_of, seconds
 from orchestrator.localcloud.cloudwatch.rules import name_of
 from orchestrator.localcloud.cloudwatch.shelf import (
-    COMPOSITE,
     METRIC,
     Alarm,
     Entry,
@@ -52,8 +51,11 @@ def _put(shelf: Shelf, request: Request) -> Answer:
     content = {key: value for key, value in request.items() if key not in {"AlarmName", "Tags"}}
     old = shelf.alarms.get(name)
     alarm = Alarm(name, shelf.arn(name), content, now, old.state if old else unchecked(now))
-    if old is not None and old.is_composite is not alarm.is_composite:
-        raise ApiError("ValidationError", f"An alarm of another type exists already: {name}")
+    if old is not None:
+        if old.is_composite is not alarm.is_composite:
+            raise ApiError("ValidationError", f"An alarm of another type exists already: {name}")
+        # What it was to tell, it tells still: a state may have been set just before.
+        alarm.untold, alarm.set_at, alarm.acted_at = old.untold, old.set_at, old.acted_at
     shelf.alarms[name] = alarm
     what = "updated" if old else "created"
     detail = {"type": "Update" if old else "Create", f"{what}Alarm": _noted(alarm)}
@@ -94,7 +96,10 @@ def describe_alarms_for_metric(shelf: Shelf, request: Request) -> Answer:
 
 
 def describe_alarm_history(shelf: Shelf, request: Request) -> Answer:
-    """Answer DescribeAlarmHistory: of all alarms, or of one, the newest first unless asked otherwise."""
+    """Answer DescribeAlarmHistory, the newest first unless asked otherwise.
+
+    As by AWS, composite alarms are shown only to those who ask for their type.
+    """
     entries = [entry for entry in tuple(shelf.history) if _is_asked(entry, request)]
     if request.get("ScanBy") != "TimestampAscending":
         entries.reverse()
@@ -106,7 +111,7 @@ def delete_alarms(shelf: Shelf, request: Request) -> Answer:
     """Delete alarms; none if one of them cannot be.
 
     Raises:
-        ApiError: If a composite alarm depends on one of them.
+        ApiError: If a composite alarm depends on one of them, or two of them are composite alarms.
     """
     names = request.get("AlarmNames") or []
     staying = [alarm for alarm in tuple(shelf.alarms.values()) if alarm.name not in names]
@@ -115,6 +120,8 @@ def delete_alarms(shelf: Shelf, request: Request) -> Answer:
         them = "it" if len(bound) == 1 else "them"
         message = f"Cannot delete {','.join(bound)} as there are composite alarm(s) depending on {them}."
         raise ApiError("ValidationError", message)
+    if sum(name in shelf.alarms and shelf.alarms[name].is_composite for name in set(names)) > 1:
+        raise ApiError("ValidationError", "No more than one composite alarm can be deleted in one operation.")
     for name in names:
         if alarm := shelf.alarms.pop(name, None):
             detail = {"type": "Delete", "deletedAlarm": _noted(alarm)}
@@ -194,7 +201,7 @@ def _is_asked(entry: Entry, request: Request) -> bool:
     start, end = request.get("StartDate"), request.get("EndDate")
     return (
         entry.alarm == request.get("AlarmName", entry.alarm)
-        and entry.type in (request.get("AlarmTypes") or [METRIC, COMPOSITE])
+        and entry.type in (request.get("AlarmTypes") or [METRIC])
         and entry.kind == request.get("HistoryItemType", entry.kind)
         and (start is None or entry.at >= seconds(start))
         and (end is None or entry.at <= seconds(end))

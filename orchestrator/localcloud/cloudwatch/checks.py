@@ -3,13 +3,14 @@
 Their source is the CloudWatch API reference; codes are AWS's, texts are AWS's where they are known.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from orchestrator.localcloud.apierrors import ApiError, unsupported
 from orchestrator.localcloud.cloudwatch import functions, rules
 from orchestrator.localcloud.cloudwatch.evaluation import COMPARISONS
 from orchestrator.localcloud.cloudwatch.expressions import ExpressionError, parse
+from orchestrator.localcloud.cloudwatch.queries import check_queries
 from orchestrator.localcloud.cloudwatch.statistics import PLAIN, is_statistic
 
 _MINUTE = 60
@@ -54,6 +55,8 @@ def check_composite_alarm(request: Request, known: Sequence[str]) -> None:
     Raises:
         ApiError: If its rule is none, or it depends on what is not there.
     """
+    if "AT_LEAST(" in request["AlarmRule"].replace(" ", ""):
+        raise unsupported("AT_LEAST in rules of composite alarms")
     try:
         rule = rules.parse(request["AlarmRule"])
     except rules.RuleError as error:
@@ -101,20 +104,26 @@ def _check_metrics(request: Request) -> None:
         raise _wrong(f"Metrics must be at most {_MOST_METRICS}, all of the same period")
     if sum(query.get("ReturnData", True) for query in queries) != 1:
         raise _wrong("Exactly one element of the metrics list should return data.")
+    check_queries(queries, "Metrics")
+    known = {query["Id"] for query in queries}
     for query in queries:
-        _check_query(query)
+        _check_query(query, known)
     _check_period(periods.pop(), int(request["EvaluationPeriods"]))
 
 
-def _check_query(query: Request) -> None:
+def _check_query(query: Request, known: Collection[str]) -> None:
     if stat := query.get("MetricStat"):
         if not is_statistic(stat["Stat"]):
             raise _wrong(f"The value {stat['Stat']} for parameter Stat is not supported.")
         return
     try:
-        functions.check(parse(query.get("Expression", "")))
+        tree = parse(query.get("Expression", ""))
+        functions.check(tree)
     except ExpressionError as error:
         raise _wrong(f"Error in expression '{query['Id']}': {error}") from error
+    if unknown := sorted(functions.refers_to(tree).difference(known)):
+        why = f"'{unknown[0]}' is not the id of another metric or expression"
+        raise _wrong(f"Error in expression '{query['Id']}': {why}")
 
 
 def _check_period(period: int, periods: int) -> None:

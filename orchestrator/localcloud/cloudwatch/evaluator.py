@@ -7,12 +7,20 @@ moments of datapoints are real.
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.cloudwatch import messages, rules
-from orchestrator.localcloud.cloudwatch.evaluation import ALARM, EXTRA_PERIODS, OK, Point, Verdict, evaluate
+from orchestrator.localcloud.cloudwatch.evaluation import (
+    ALARM,
+    EXTRA_PERIODS,
+    INSUFFICIENT,
+    OK,
+    Point,
+    Verdict,
+    evaluate,
+)
 from orchestrator.localcloud.cloudwatch.functions import Points
 from orchestrator.localcloud.cloudwatch.queries import Query, Results
 from orchestrator.localcloud.cloudwatch.reading import metric_of
@@ -29,6 +37,8 @@ _LEAST_PERIOD_SECONDS = 2
 _EVALUATED_EVERY, _QUICKLY_EVERY = 60, 10
 _LEAST_HELD_SECONDS = 3.0
 _MINUTE = 60
+# How often an alarm is looked at in the time that it looks back, if that is more than a minute.
+_LOOKS = 60
 
 
 class Evaluator:
@@ -41,11 +51,19 @@ class Evaluator:
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
 
-    def look(self, shelf: Shelf) -> None:
-        """Let every alarm of a shelf have the state that it should have."""
+    def look(self, shelf: Shelf, asked: Iterable[str] = ()) -> None:
+        """Let every alarm of a shelf that it is time for have the state that it should have.
+
+        Args:
+            shelf: The alarms and what they watch.
+            asked: The names of alarms that it is time for in any case, with what they depend on.
+        """
         alarms = [alarm for alarm in tuple(shelf.alarms.values()) if not alarm.name.startswith(TRACKING)]
+        needed = _with_watched(shelf, asked)
         for alarm in alarms:
-            if not alarm.is_composite and not self._is_held(alarm):
+            if alarm.is_composite or self._is_held(alarm):
+                continue
+            if alarm.name in needed or self._is_due(alarm):
                 self._look_at_metrics(shelf, alarm)
         self._look_at_rules(shelf, [alarm for alarm in alarms if alarm.is_composite])
 
@@ -63,12 +81,24 @@ class Evaluator:
         alarm.set_at = None
         return False
 
+    def _is_due(self, alarm: Alarm) -> bool:
+        """Tell whether it is time for an alarm: the further it looks back, the dearer and the less urgent."""
+        seconds = self._span(alarm.content) * int(alarm.content["EvaluationPeriods"])
+        every = min(seconds / _LOOKS, float(_MINUTE)) if seconds > _MINUTE else 0.0
+        now = self._pace.clock()
+        if now < alarm.next_look <= now + every:
+            return False
+        alarm.next_look = now + every
+        return True
+
     def _look_at_metrics(self, shelf: Shelf, alarm: Alarm) -> None:
         try:
             points = self._points(shelf, alarm)
         except ApiError as error:
             # Expressions that only their values show to be wrong, such as arrays of different length.
-            verdict: Verdict | None = Verdict("INSUFFICIENT_DATA", error.message)
+            verdict: Verdict | None = Verdict(INSUFFICIENT, error.message)
+        except Exception as error:  # noqa: BLE001 - one alarm that breaks must not stop all others
+            verdict = Verdict(INSUFFICIENT, f"The local cloud cannot evaluate it: {error!r}")
         else:
             verdict = evaluate(alarm.content, points, alarm.state.value)
         if verdict is not None and verdict.state != alarm.state.value:
@@ -138,10 +168,11 @@ def _samples(
         window: The first second, the one after the last, and how many a period has.
     """
     start, end, span = window
+    what, unit, extended = metric_of(content), content.get("Unit"), name not in PLAIN
     gathered: dict[int, list[Sample]] = {}
-    for moment, sample in shelf.series.between(metric_of(content), start, end, content.get("Unit")):
+    for moment, sample in shelf.series.between(what, start, end, unit, with_values=extended):
         gathered.setdefault((end - 1 - moment) // span, []).append(sample)
-    whole = {number: merged(parts, with_values=name not in PLAIN) for number, parts in gathered.items()}
+    whole = {number: merged(parts, with_values=extended) for number, parts in gathered.items()}
     return {number: sample for number, sample in whole.items() if sample is not None}
 
 
@@ -149,9 +180,20 @@ def _point(at: float, name: str, sample: Sample | None) -> Point:
     return Point(at, None if sample is None else statistic(name, sample), sample)
 
 
+def _with_watched(shelf: Shelf, names: Iterable[str]) -> Collection[str]:
+    """Return names of alarms, with those of all alarms that these follow."""
+    found, left = set[str](), list(names)
+    while left:
+        name = left.pop()
+        if name not in found and (alarm := shelf.alarms.get(name)) is not None:
+            found.add(name)
+            left.extend(alarm.watched())
+    return found
+
+
 def _inner_first(alarms: Sequence[Alarm]) -> Iterator[Alarm]:
     left = {alarm.name: alarm for alarm in alarms}
-    while ready := [alarm for alarm in left.values() if not any(child in left for child in alarm.children())]:
+    while ready := [alarm for alarm in left.values() if not any(child in left for child in alarm.watched())]:
         for alarm in ready:
             del left[alarm.name]
             yield alarm
@@ -159,7 +201,7 @@ def _inner_first(alarms: Sequence[Alarm]) -> Iterator[Alarm]:
 
 def _why(shelf: Shelf, alarm: Alarm, state: str, now: float) -> str:
     """Return the reason for a composite alarm's state: the one of its children that changed last."""
-    children = [shelf.alarms[name] for name in alarm.children() if name in shelf.alarms]
+    children = [shelf.alarms[name] for name in alarm.watched() if name in shelf.alarms]
     if not children:
         return f"Alarm rule evaluated to {state}"
     last = max(children, key=lambda child: child.state.since)

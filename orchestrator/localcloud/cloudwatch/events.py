@@ -46,10 +46,14 @@ class Outbox:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    @property
-    def is_heard(self) -> bool:
-        """Whether anybody has used EventBridge; before that there can be no rules."""
-        return _EVENTS in sys.modules
+    def is_heard(self, scope: Scope) -> bool:
+        """Tell whether the default bus of an account and region has any rule; it is not made to look."""
+        if _EVENTS not in sys.modules:
+            return False
+        # `get` of a dictionary: what moto's own looks up, it makes.
+        regions = dict.get(sys.modules[_EVENTS].events_backends, scope.account, {})
+        backend = dict.get(regions, scope.region)
+        return backend is not None and bool(backend.event_buses["default"].rules)
 
     def put(self, deliver: Callable[[], None]) -> None:
         """Let something be done soon, in another thread."""
@@ -62,7 +66,7 @@ class Outbox:
 
     def send(self, scope: Scope, event: Event) -> None:
         """Send an event to the rules of EventBridge's default bus, if anybody has made any."""
-        if self.is_heard:
+        if self.is_heard(scope):
             self.put(lambda: emit(scope, event))
 
     async def close(self) -> None:

@@ -178,7 +178,7 @@ def _reduced(work: Callable[[Sequence[float]], float], value: Value) -> Value:
     if isinstance(value, float):
         raise ExpressionError("a number stands where a time series is needed")
     if isinstance(value, Points):
-        return float(work(tuple(value.values.values()))) if value.values else 0.0
+        return _sure(lambda: work(tuple(value.values.values()))) or 0.0 if value.values else 0.0
     moments = sorted({at for one in value for at in one.values})
     if work is statistics.fmean:  # the one for which the guide says that missing values count as 0
         made = {at: work([one.values.get(at, 0.0) for one in value]) for at in moments}

@@ -24,7 +24,9 @@ _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 _SOON_SECONDS = 0.2
 # "Metrics are available at a 1-minute frequency"; alarms with shorter periods see something as well.
 _GAUGED_SECONDS = 10.0
-_NONE, _MICROSECONDS = "None", "Microseconds"
+_NONE, _COUNT, _MICROSECONDS = "None", "Count", "Microseconds"
+_PER_COPY = "PerCopy"
+CONCURRENT_PER_MODEL, CONCURRENT_PER_COPY = "ConcurrentRequestsPerModel", f"ConcurrentRequests{_PER_COPY}"
 
 
 class Mode(enum.Enum):
@@ -46,10 +48,11 @@ class Invocation:
         at: When it was answered, in seconds since 1970.
         overhead_us: How long it was in the local cloud besides, in microseconds.
         setup_us: How much of that it waited for a container to start.
-        instances: Of the variant.
+        instances: Of the variant, or copies of the inference component.
         concurrent: How many requests the fleet had, this one among them.
         component: The inference component that it was for; empty if for none.
         model: The model of a multi-model endpoint that it was for; empty if for none.
+        most: How many requests a serverless variant takes at once, and how many of them by provision.
     """
 
     place: Place
@@ -65,6 +68,7 @@ class Invocation:
     mode: Mode = Mode.REALTIME
     component: str = ""
     model: str = ""
+    most: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,9 @@ class Metrics:
 
     def begin(self) -> None:
         """Read the gauges from now on."""
-        self._task = asyncio.create_task(self._read())
+        # Never more than once a second: what they measure is real, however fast the time goes.
+        seconds = max(self._pace.shortened(_GAUGED_SECONDS), 1.0)
+        self._task = asyncio.create_task(self._pace.repeat(self._read, seconds))
 
     def record(self, invocation: Invocation) -> None:
         """Count one invocation, from within the event loop."""
@@ -140,7 +146,7 @@ class Metrics:
         waiting, self._waiting = self._waiting, []
         groups: dict[tuple[object, ...], list[Invocation]] = {}
         for one in waiting:
-            key = (one.place, one.variant, one.config, one.component, one.mode, int(one.at))
+            key = (one.place, one.variant, one.config, one.component, one.mode, one.most, int(one.at))
             groups.setdefault(key, []).append(one)
         for group in groups.values():
             series = shelf_at(group[0].place.scope).series
@@ -149,12 +155,9 @@ class Metrics:
                 series.put(what, group[0].at, sample_of(found.values), found.unit)
 
     async def _read(self) -> None:
-        while True:
-            for gauges in self._gauges:
-                for gauge in gauges():
-                    put(gauge)
-            # Never more than once a second: what they measure is real, however fast the time goes.
-            await self._pace.sleep(max(self._pace.shortened(_GAUGED_SECONDS), 1.0))
+        for gauges in self._gauges:
+            for gauge in gauges():
+                put(gauge)
 
 
 def put(gauge: Gauge) -> None:
@@ -173,7 +176,7 @@ def measurements(group: Sequence[Invocation]) -> Iterator[Measurement]:
     for name, unit, values in _values(group):
         counted = {value: float(count) for value, count in Counter(map(float, values)).items()}
         if counted:
-            for dimensions in places:
+            for dimensions in places[-1:] if name.endswith(_PER_COPY) else places:
                 yield Measurement(name, unit, dimensions, counted)
 
 
@@ -193,6 +196,28 @@ def _values(group: Sequence[Invocation]) -> Iterator[tuple[str, str, Sequence[fl
     yield "OverheadLatency", _MICROSECONDS, [one.overhead_us for one in group]
     if mode is Mode.SERVERLESS:
         yield "ModelSetupTime", _MICROSECONDS, [one.setup_us for one in group if one.setup_us]
+        yield from _of_concurrency(group)
         return
-    yield "InvocationsPerInstance", _NONE, [1 / max(one.instances, 1) for one in group]
-    yield "ConcurrentRequestsPerModel", _NONE, [one.concurrent for one in group if one.concurrent]
+    # A target can only be tracked by what falls as instances are added: both are of one of them.
+    parts = [1 / max(one.instances, 1) for one in group]
+    concurrent = [one.concurrent * part for one, part in zip(group, parts, strict=True) if one.concurrent]
+    yield "InvocationsPerInstance", _NONE, parts
+    yield CONCURRENT_PER_MODEL, _NONE, concurrent
+    if group[0].component:
+        yield f"Invocations{_PER_COPY}", _NONE, parts
+        yield CONCURRENT_PER_COPY, _NONE, concurrent
+
+
+def _of_concurrency(group: Sequence[Invocation]) -> Iterator[tuple[str, str, Sequence[float]]]:
+    """Yield what there is of serverless variants besides: how much of what they may do at once they do."""
+    most, provisioned = group[0].most
+    if most:
+        utilization = [one.concurrent / most for one in group]
+        yield "ServerlessConcurrentExecutionsUtilization", _NONE, utilization
+    if provisioned:
+        spilled = sum(one.concurrent > provisioned for one in group)
+        yield "ServerlessProvisionedConcurrencyExecutions", _COUNT, [one.concurrent for one in group]
+        utilization = [one.concurrent / provisioned for one in group]
+        yield "ServerlessProvisionedConcurrencyUtilization", _NONE, utilization
+        yield "ServerlessProvisionedConcurrencyInvocations", _COUNT, [1] * (len(group) - spilled)
+        yield "ServerlessProvisionedConcurrencySpilloverInvocations", _COUNT, [1] * spilled

@@ -5,11 +5,14 @@ between is ours. The shelves hang on moto's backends, so that they are wiped and
 Names of moto are pinned by ``tests/contract/test_moto_symbols.py``.
 """
 
+import functools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import botocore.session
+from botocore import xform_name
 from moto.cloudwatch.exceptions import CloudWatchException
 from moto.cloudwatch.models import CloudWatchBackend, cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
@@ -45,7 +48,7 @@ _NAMES = {"name": "AlarmName", "description": "AlarmDescription", "metric_data_q
 def install() -> None:
     """Let moto's CloudWatch be this one; a second time changes nothing."""
     for name, call in _CALLS.items():
-        setattr(CloudWatchResponse, name, _answering(call))
+        setattr(CloudWatchResponse, name, _answering(name, call))
     setattr(CloudWatchBackend, "put_metric_alarm", _put_by_moto)  # noqa: B010 - mypy takes no assignment
     setattr(CloudWatchBackend, "set_alarm_state", _set_by_moto)  # noqa: B010 - likewise
 
@@ -71,10 +74,11 @@ def _shelf(backend: CloudWatchBackend) -> Shelf:
     return Shelf(Scope(backend.account_id, backend.region_name), kept["alarms"], history, series)
 
 
-def _answering(call: Call) -> Callable[[CloudWatchResponse], ActionResult]:
+def _answering(name: str, call: Call) -> Callable[[CloudWatchResponse], ActionResult]:
     def answer(self: CloudWatchResponse) -> ActionResult:
         backend, request = self.cloudwatch_backend, self._get_params()
         try:
+            _check_required(name, request)
             result = call(_shelf(backend), request)
         except ApiError as error:
             if error.code == "UnsupportedOperation":
@@ -85,6 +89,21 @@ def _answering(call: Call) -> Callable[[CloudWatchResponse], ActionResult]:
         return ActionResult(result) if result else EmptyResult()
 
     return answer
+
+
+def _check_required(name: str, request: Mapping[str, Any]) -> None:
+    """Check that a request has what it must have; clients see to that, other programs may not."""
+    if missing := [member for member in _required(name) if member not in request]:
+        raise ApiError("MissingParameter", f"The parameter {missing[0]} is required.")
+
+
+@functools.cache
+def _required(name: str) -> tuple[str, ...]:
+    """Return the required members of an operation; no lists, of which empty ones do not show on the wire."""
+    model = botocore.session.get_session().get_service_model("cloudwatch")
+    operation = next(each for each in model.operation_names if xform_name(each) == name)
+    shape = model.operation_model(operation).input_shape
+    return tuple(member for member in shape.required_members if shape.members[member].type_name != "list")
 
 
 def _put_by_moto(self: CloudWatchBackend, **members: Any) -> Alarm:  # noqa: ANN401 - moto's signature

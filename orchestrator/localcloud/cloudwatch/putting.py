@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.apierrors import ApiError, unsupported
 from orchestrator.localcloud.cloudwatch.reading import metric_of, seconds
 from orchestrator.localcloud.cloudwatch.shelf import Shelf
 from orchestrator.localcloud.cloudwatch.statistics import Sample, sample_of, statistic_set
@@ -14,6 +14,12 @@ _SET = ("SampleCount", "Sum", "Minimum", "Maximum")
 _MOST_VALUES = 150
 _MOST_METRICS = 1_000
 _MOST_DIMENSIONS = 30
+_MOST = 2.0**360
+_PAST_SECONDS, _FUTURE_SECONDS = 14 * 86_400, 2 * 3_600
+_SIZES = [f"{size}{unit}" for unit in ("bytes", "bits") for size in ("", "kilo", "mega", "giga", "tera")]
+_COUNTED = [size.capitalize() for size in _SIZES]
+_PLAIN = ["Seconds", "Microseconds", "Milliseconds", *_COUNTED, "Percent", "Count"]
+_UNITS = [*_PLAIN, *(f"{unit}/Second" for unit in (*_COUNTED, "Count")), "None"]
 
 
 def put_metric_data(shelf: Shelf, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,16 +28,33 @@ def put_metric_data(shelf: Shelf, request: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ApiError: Naming the member that is wrong.
     """
+    if request.get("EntityMetricData"):
+        raise unsupported("EntityMetricData")
     members = request.get("MetricData") or []
     if len(members) > _MOST_METRICS:
         message = f"The collection MetricData must not have a size greater than {_MOST_METRICS}."
         raise ApiError("InvalidParameterValue", message)
+    now = time.time()
+    for number, member in enumerate(members, 1):
+        _check(member, f"MetricData.member.{number}", now)
     samples = [_sample(member, f"MetricData.member.{number}") for number, member in enumerate(members, 1)]
     for member, sample in zip(members, samples, strict=True):
-        at = seconds(member["Timestamp"]) if member.get("Timestamp") else time.time()
+        at = seconds(member["Timestamp"]) if member.get("Timestamp") else now
         what = metric_of({**member, "Namespace": request["Namespace"]})
         shelf.series.put(what, at, sample, member.get("Unit") or "None")
     return {}
+
+
+def _check(member: Mapping[str, Any], name: str, now: float) -> None:
+    """Check unit and moment; the texts are AWS's (cloud-custodian#2559, collectd-cloudwatch#46)."""
+    if (member.get("Unit") or "None") not in _UNITS:
+        message = f"The parameter {name}.Unit must be a value in the set [ {', '.join(_UNITS)} ]."
+        raise ApiError("InvalidParameterValue", message)
+    at = seconds(member["Timestamp"]) if member.get("Timestamp") else now
+    if not now - _PAST_SECONDS <= at <= now + _FUTURE_SECONDS:
+        bound = "within the past two weeks" if at < now else "no more than two hours in the future"
+        message = f"The parameter {name}.Timestamp must specify a time {bound}."
+        raise ApiError("InvalidParameterValue", message)
 
 
 def _sample(member: Mapping[str, Any], name: str) -> Sample:
@@ -85,6 +108,6 @@ def _set(values: Mapping[str, Any], name: str) -> Sample:
 
 def _number(value: object, name: str) -> float:
     number = float(str(value))
-    if not math.isfinite(number):
+    if not math.isfinite(number) or abs(number) > _MOST:
         raise ApiError("InvalidParameterValue", f"The value {value} for parameter {name} is invalid.")
     return number

@@ -3,6 +3,7 @@
 Queries name each other: an expression is worked out from metrics and from other expressions.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from orchestrator.localcloud.cloudwatch import functions
 from orchestrator.localcloud.cloudwatch.expressions import ExpressionError, parse
 from orchestrator.localcloud.cloudwatch.functions import Known, Points, Value
 
+_ID = re.compile(r"[a-z][A-Za-z0-9_]*")
 Query = Mapping[str, Any]
 """A ``MetricDataQuery`` of the API."""
 
@@ -71,6 +73,30 @@ class Results:
             if "MetricStat" in other and isinstance(points := self._value(name), Points)
         }
         return functions.evaluate(tree, Known(metrics, results, self._moments))
+
+
+def check_queries(queries: Sequence[Query], name: str) -> None:
+    """Check what holds for the queries of requests and of alarms alike.
+
+    Args:
+        queries: All of them.
+        name: The parameter that they are in.
+
+    Raises:
+        ApiError: If an id is none, or not the only one, or a metric has no name.
+    """
+    for number, query in enumerate(queries, 1):
+        if not _ID.fullmatch(query["Id"]):
+            wrong = f"The value {query['Id']} for parameter {name}.member.{number}.Id is not valid"
+            rule = "letters, numbers and underscores, a lowercase letter first"
+            raise ApiError("ValidationError", f"{wrong}: {rule}.")
+        for member in ("Namespace", "MetricName") if "MetricStat" in query else ():
+            if not query["MetricStat"]["Metric"].get(member):
+                whole = f"{name}.member.{number}.MetricStat.Metric.{member}"
+                raise ApiError("ValidationError", f"The parameter {whole} is required.")
+    names = [query["Id"] for query in queries]
+    if len(names) != len(set(names)):
+        raise ApiError("ValidationError", f"The values for parameter id in {name} are not unique.")
 
 
 def _wrong(query: Query, why: str) -> ApiError:

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.localcloud.apierrors import ApiError, unsupported
 from orchestrator.localcloud.cloudwatch.functions import Points
-from orchestrator.localcloud.cloudwatch.queries import Results
+from orchestrator.localcloud.cloudwatch.queries import Results, check_queries
 from orchestrator.localcloud.cloudwatch.series import Metric, Series, metric
 from orchestrator.localcloud.cloudwatch.statistics import Sample, is_statistic, merged, statistic
 
@@ -193,10 +193,7 @@ def _check_queries(queries: Sequence[Request]) -> None:
             raise ApiError("ValidationError", f"The parameter {name}.MetricStat is required.\n")
         _check_statistic(query["MetricStat"]["Stat"], f"{name}.MetricStat.Stat", code="ValidationError")
         _check_period(int(query["MetricStat"]["Period"]), code="ValidationError")
-    names = [query["Id"] for query in queries]
-    if len(names) != len(set(names)):
-        message = "The values for parameter id in MetricDataQueries are not unique."
-        raise ApiError("ValidationError", message)
+    check_queries(queries, "MetricDataQueries")
 
 
 def _check_statistic(name: str, parameter: str, code: str = "InvalidParameterValue") -> None:

@@ -1,6 +1,7 @@
 """The rules of composite alarms: ``ALARM(a) AND NOT (OK("b c") OR FALSE)``.
 
 Grammar of the CloudWatch API reference, PutCompositeAlarm. ``NOT`` binds closest, then ``AND``, then ``OR``.
+``false`` is what DeleteAlarms advises to break a cycle with, so both constants may be written small.
 """
 
 import re
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 _WORD = re.compile(
     r"\s*(?:(?P<state>ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*(?:\"(?P<quoted>[^\"]+)\"|'(?P<single>[^']+)'"
-    r"|(?P<bare>[^\"'()\s]+))\s*\)|(?P<word>AND\b|OR\b|NOT\b|TRUE\b|FALSE\b|[()]))"
+    r"|(?P<bare>[^\"'()\s]+))\s*\)|(?P<word>AND\b|OR\b|NOT\b|(?i:TRUE|FALSE)\b|[()]))"
 )
 _MOST_NESTED = 60
 
@@ -124,7 +125,7 @@ def _words(text: str) -> Iterator[In | str]:
         if state := found["state"]:
             yield In(state, found["quoted"] or found["single"] or found["bare"])
         else:
-            yield found["word"]
+            yield found["word"].upper()
         position = found.end()
 
 

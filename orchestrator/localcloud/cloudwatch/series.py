@@ -6,6 +6,7 @@ traffic costs is bounded by that, and a read looks only at the seconds that it a
 """
 
 import bisect
+import operator
 import threading
 from array import array
 from collections.abc import Iterator, Mapping
@@ -44,8 +45,8 @@ def _packed(sample: Sample) -> "array[float]":
     return array("d", (sample.count, sample.total, sample.least, sample.most, *flat))
 
 
-def _unpacked(packed: "array[float]") -> Sample:
-    values = tuple(zip(packed[4::2], packed[5::2], strict=True))
+def _unpacked(packed: "array[float]", *, with_values: bool = True) -> Sample:
+    values = tuple(zip(packed[4::2], packed[5::2], strict=True)) if with_values else ()
     return Sample(packed[0], packed[1], packed[2], packed[3], values or None)
 
 
@@ -71,13 +72,12 @@ class Track:
         for value, count in sample.values:
             self.values[value] = self.values.get(value, 0.0) + count
 
-    def between(self, start: float, end: float) -> Iterator[tuple[int, Sample]]:
-        """Yield the samples from ``start`` on and before ``end``, oldest first."""
-        first = bisect.bisect_left(self.moments, start)
-        for index in range(first, bisect.bisect_left(self.moments, end)):
-            yield self.moments[index], _unpacked(self.samples[index])
+    def between(self, start: float, end: float) -> Iterator[tuple[int, "array[float]"]]:
+        """Yield the packed samples from ``start`` on and before ``end``, oldest first."""
+        first, last = (bisect.bisect_left(self.moments, border) for border in (start, end))
+        yield from zip(self.moments[first:last], self.samples[first:last], strict=True)
         if self.values and start <= self.newest < end:
-            yield self.newest, sample_of(self.values)
+            yield self.newest, _packed(sample_of(self.values))
 
     def latest(self) -> int:
         """Return the second of the newest sample."""
@@ -124,15 +124,24 @@ class Series:
             self._tracks.setdefault(what, {}).setdefault(unit, Track()).add(int(moment), sample)
 
     def between(
-        self, what: Metric, start: float, end: float, unit: str | None = None
+        self, what: Metric, start: float, end: float, unit: str | None = None, *, with_values: bool = True
     ) -> list[tuple[int, Sample]]:
-        """Return what was measured from ``start`` on and before ``end``, by second."""
+        """Return what was measured from ``start`` on and before ``end``, by second.
+
+        Args:
+            what: The metric.
+            start: In seconds since 1970.
+            end: Likewise.
+            unit: The one that alone counts; ``None`` for all.
+            with_values: Whether the values are wanted, which only extended statistics need: they cost most.
+        """
         with _LOCK:
             tracks = self._tracks.get(what, {})
             chosen = tracks.values() if unit is None else [tracks[unit]] if unit in tracks else ()
-            return sorted(
-                (pair for track in chosen for pair in track.between(start, end)), key=lambda pair: pair[0]
-            )
+            found = [pair for track in chosen for pair in track.between(start, end)]
+        # A packed sample never changes, and requests that are counted must not wait for what is read.
+        found.sort(key=operator.itemgetter(0))
+        return [(moment, _unpacked(packed, with_values=with_values)) for moment, packed in found]
 
     def units(self, what: Metric) -> tuple[str, ...]:
         """Return the units that a metric was measured in."""

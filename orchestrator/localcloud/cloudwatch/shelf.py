@@ -66,6 +66,7 @@ class Alarm:
         content: As it was put, word for word and without its tags.
         configured: When it was put, in seconds since 1970.
         set_at: When somebody set its state, if no evaluation has followed yet.
+        next_look: When it is time to evaluate it again.
         untold: Changes of its state that nobody was told of.
         acted_at: When its scaling actions were last carried out.
         held_back: The actions that a suppressor keeps waiting, and since when.
@@ -77,6 +78,7 @@ class Alarm:
     configured: float
     state: State
     set_at: float | None = None
+    next_look: float = 0.0
     untold: list[Transition] = field(default_factory=list)
     acted_at: float = 0.0
     held_back: tuple[Transition, float] | None = None
@@ -102,10 +104,15 @@ class Alarm:
         """Whether its actions are carried out."""
         return bool(self.content.get("ActionsEnabled", True))
 
+    def watched(self) -> Iterator[str]:
+        """Yield the names of the alarms that its state follows."""
+        if self.is_composite:
+            yield from rules.children(rules.parse(self.content["AlarmRule"]))
+
     def children(self) -> Iterator[str]:
         """Yield the names of the alarms it depends on."""
         if self.is_composite:
-            yield from rules.children(rules.parse(self.content["AlarmRule"]))
+            yield from self.watched()
             if suppressor := self.content.get("ActionsSuppressor"):
                 yield rules.name_of(suppressor)
 
@@ -175,7 +182,8 @@ def described(alarm: Alarm) -> dict[str, Any]:
         shown["StateReasonData"] = json.dumps(state.detail)
     if alarm.suppressed_by:
         shown["ActionsSuppressedBy"] = alarm.suppressed_by
-        shown["ActionsSuppressedReason"] = f"Actions suppressed by {alarm.content['ActionsSuppressor']}"
+        by = alarm.content["ActionsSuppressor"] if alarm.suppressed_by == "Alarm" else alarm.suppressed_by
+        shown["ActionsSuppressedReason"] = f"Actions suppressed by {by}"
     return shown
 
 

@@ -103,7 +103,7 @@ def _together(parts: Sequence[Sample]) -> tuple[tuple[float, float], ...] | None
             return None
         for value, count in part.values:
             counts[value] = counts.get(value, 0.0) + count
-    return tuple(sorted(counts.items()))
+    return tuple((value, counts[value]) for value in sorted(counts))  # numbers sort faster than pairs
 
 
 _PLAIN: Mapping[str, Callable[[Sample], float]] = {

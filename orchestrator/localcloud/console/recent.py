@@ -71,7 +71,12 @@ class Recent:
 
     def record(self, one: Invocation) -> None:
         """Count one request."""
-        seconds = self._line(one.place).seconds.setdefault((one.config, one.variant), deque())
+        name, line = (one.config, one.variant), self._line(one.place)
+        if name not in line.seconds:
+            # Fleets of long ago go when new ones come.
+            oldest = one.at - SECONDS
+            line.seconds = {old: kept for old, kept in line.seconds.items() if kept[-1].at >= oldest}
+        seconds = line.seconds.setdefault(name, deque())
         if not seconds or seconds[-1].at != int(one.at):
             seconds.append(Second(int(one.at)))
             while seconds[0].at < one.at - SECONDS:

@@ -51,8 +51,8 @@ def _check_data(scope: Scope, data: ModelData) -> None:
 
 
 def _check_role(scope: Scope, arn: str) -> None:
-    account, resource = arn.split(":", 5)[4:]
-    if account == scope.account and not lookups.has_role(scope, resource.rpartition("/")[2]):
+    # A role of another account is not looked at: nobody asked for it in this one.
+    if arn.split(":")[4] == scope.account and not lookups.has_role(scope, arn):
         raise invalid(
             f"Could not assume role {arn}. Please ensure that the role exists and allows principal "
             "'sagemaker.amazonaws.com' to assume the role."

@@ -22,10 +22,12 @@ TARGET_CONTAINER = f"{PREFIX}target-container-hostname"
 _TARGET_VARIANT = f"{PREFIX}target-variant"
 # "4 MB": SageMaker developer guide, serverless-endpoints-invoke.
 _MAX_SERVERLESS_BYTES = 4 * 2**20
-_COMPONENT_REQUIRED = (
+COMPONENT_REQUIRED = (
     "Inference Component Name header is required for endpoints to which you plan to deploy inference "
     "components. Please include Inference Component Name header or consider using SageMaker models."
 )
+"""What AWS says to a request that names none, on an endpoint that has nothing else."""
+
 _NOT_MULTI_MODEL = "is not a multi-model endpoint and does not support target model header."
 
 
@@ -58,7 +60,7 @@ def choose(traffic: Traffic, place: Place, named: Mapping[str, str]) -> Share:
     if share is None:
         raise refused(f"Variant {target} of endpoint {place.endpoint} not found.")
     if not share.variant.container:
-        raise refused(_COMPONENT_REQUIRED, "INFERENCE_COMPONENT_NAME_MISSING")
+        raise refused(COMPONENT_REQUIRED, "INFERENCE_COMPONENT_NAME_MISSING")
     if TARGET_MODEL in named and not is_multi_model(share):
         raise refused(f"Endpoint {place.endpoint} {_NOT_MULTI_MODEL}", "TARGET_MODEL_HEADER_NOT_SUPPORTED")
     if TARGET_CONTAINER in named and "Containers" not in share.variant.container:
@@ -87,6 +89,12 @@ def mode_of(share: Share) -> Mode:
     if is_async(share.deployment):
         return Mode.ASYNC
     return Mode.REALTIME if share.variant.serverless is None else Mode.SERVERLESS
+
+
+def bounds_of(share: Share) -> tuple[int, int]:
+    """Return how many requests a serverless variant takes at once, and how many of them by provision."""
+    serverless = share.variant.serverless or {}
+    return serverless.get("MaxConcurrency", 0), serverless.get("ProvisionedConcurrency", 0)
 
 
 def check_room(share: Share, size_bytes: int) -> None:

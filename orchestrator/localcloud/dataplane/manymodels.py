@@ -141,13 +141,13 @@ class ManyModels:
         done, _ = await asyncio.wait((task,), timeout=self._load_seconds)
         if not done:
             raise ApiError("ModelNotReadyException", f"Model {name} is not ready yet.", status=429)
-        try:
+        error = task.exception()
+        if error is None:
             return task.result()
-        except FleetError as error:
-            # The next request for it tries once more.
-            if self._models.get(name) is task:
-                del self._models[name]
-            raise BrokenAnswerError(f"model {name} could not be loaded: {error}") from error
+        # The next request for it tries once more.
+        if self._models.get(name) is task:
+            del self._models[name]
+        raise BrokenAnswerError(f"model {name} could not be loaded: {error}") from error
 
     def _evict(self) -> None:
         """End the least recently asked for models that nobody asks, as long as there are too many."""

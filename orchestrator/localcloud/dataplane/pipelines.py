@@ -29,12 +29,16 @@ DIRECT = "Direct"
 
 
 class Launch(Protocol):
-    """Starts the fleet of one variant."""
+    """Starts the fleet of one variant, with a log group that it says itself."""
 
-    def __call__(
+    async def __call__(
         self, place: Place, variant: Variant, *, group: str | None = None, fault: Fault | None = None
-    ) -> Awaitable[Fleet]:
-        """Return the fleet once it answers."""
+    ) -> Fleet:
+        """Return it once it answers.
+
+        Raises:
+            FleetError: If it does not come up.
+        """
         ...
 
 

@@ -19,6 +19,7 @@ from orchestrator.localcloud.dataplane.admission import (
     COMPONENT,
     TARGET_MODEL,
     Admitted,
+    bounds_of,
     check_room,
     choose,
     host_of,
@@ -201,6 +202,7 @@ class Runtime:
                 mode=mode_of(share),
                 component=named.get(COMPONENT, ""),
                 model=named.get(TARGET_MODEL, ""),
+                most=bounds_of(share),
             )
         )
 

@@ -6,6 +6,7 @@ fleet does not come up, an alarm fires or time runs out, all traffic goes back i
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -75,19 +76,19 @@ class Engine:
             raise ApiError("ServiceShuttingDown", "the local cloud is about to end")
         pending = self._worlds.at(place.scope).endpoints[place.endpoint].pending
         if pending is not None:
-            self._begin(self._deploy(place, pending, fault))
+            self._begin(place, self._deploy(place, pending, fault))
 
     def reshape(self, place: Place) -> None:
         """Begin to give what serves other weights and counts."""
-        self._begin(self._reshape(place))
+        self._begin(place, self._reshape(place))
 
     def revive(self, place: Place) -> None:
         """Begin to start what an endpoint served before the local cloud was started again."""
-        self._begin(self._revive(place))
+        self._begin(place, self._revive(place))
 
     def delete(self, place: Place) -> None:
         """Begin to end the endpoint's fleets; it is gone once they are."""
-        self._begin(self._delete(place))
+        self._begin(place, self._delete(place))
 
     async def close(self) -> None:
         """End every fleet and give up what is under way."""
@@ -98,10 +99,19 @@ class Engine:
         self._traffic.clear()
         await self._fleets.close()
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
+    def _begin(self, place: Place, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(self._ended(place, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _ended(self, place: Place, work: Coroutine[None, None, None]) -> None:
+        """Let an endpoint fail whose change breaks for a reason that nobody thought of."""
+        try:
+            await work
+        except Exception:
+            logging.getLogger(__name__).exception("a change of endpoint %s broke", place.endpoint)
+            self._settle(place, endpoints.broken, _FAILED)
+            await self._fleets.end(self._leave(place), drain=True)
 
     async def _deploy(self, place: Place, deployment: Deployment, fault: Fault | None) -> None:
         old = self.traffic(place)

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Protocol
 
 from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.cloudwatch.metrics import NAMESPACE, Gauge
+from orchestrator.localcloud.dataplane.admission import COMPONENT_REQUIRED
+from orchestrator.localcloud.dataplane.pipelines import Launch
 from orchestrator.localcloud.dataplane.traffic import Share
 from orchestrator.localcloud.faulting.faults import Fault
 from orchestrator.localcloud.fleets.exchange import Answer, BrokenAnswerError, Headers, Streamed
@@ -15,12 +17,6 @@ from orchestrator.localcloud.fleets.instances import Instance
 from orchestrator.localcloud.rules import components
 from orchestrator.localcloud.world import Component, Content, Place, Scope, Variant
 from orchestrator.localcloud.worlds import Worlds
-
-NAME_REQUIRED = (
-    "Inference Component Name header is required for endpoints to which you plan to deploy inference "
-    "components. Please include Inference Component Name header or consider using SageMaker models."
-)
-"""What AWS says to a request that names none, on an endpoint that has nothing else."""
 
 NAME_UNWANTED = (
     "Inference Component Name header is not allowed for endpoints to which you dont plan to deploy inference "
@@ -43,20 +39,6 @@ def group_of(component: str) -> str:
     return f"/aws/sagemaker/InferenceComponents/{component}"
 
 
-class Launch(Protocol):
-    """Starts the fleet of one variant, with a log group that it says itself."""
-
-    async def __call__(
-        self, place: Place, variant: Variant, *, group: str | None = None, fault: Fault | None = None
-    ) -> Fleet:
-        """Return it once it answers.
-
-        Raises:
-            FleetError: If it does not come up.
-        """
-        ...
-
-
 class EmptyFleet:
     """The instances of a variant that names no model: they are there, and no container runs on them.
 
@@ -76,7 +58,7 @@ class EmptyFleet:
         Raises:
             BrokenAnswerError: Always.
         """
-        raise BrokenAnswerError(NAME_REQUIRED)
+        raise BrokenAnswerError(COMPONENT_REQUIRED)
 
     def stream(
         self,
@@ -89,7 +71,7 @@ class EmptyFleet:
         Raises:
             BrokenAnswerError: Always.
         """
-        raise BrokenAnswerError(NAME_REQUIRED)
+        raise BrokenAnswerError(COMPONENT_REQUIRED)
 
     async def look(self, path: str) -> Answer:  # noqa: ARG002 - as every fleet
         """Refuse, as `ask` does.
@@ -121,6 +103,10 @@ def hosting(launch: Launch) -> Launch:
     return started
 
 
+def _unmeasured(_: Gauge) -> None:
+    """Measure nothing."""
+
+
 class Hosting:
     """Starts, resizes and ends the fleets of inference components, and lets their states follow.
 
@@ -128,12 +114,20 @@ class Hosting:
         worlds: Where the states are.
         launch: Starts the fleet of one component.
         clock: Seconds since 1970.
+        measure: Takes what is to be in CloudWatch.
     """
 
-    def __init__(self, worlds: Worlds, launch: Launch, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        worlds: Worlds,
+        launch: Launch,
+        clock: Callable[[], float],
+        measure: Callable[[Gauge], None] = _unmeasured,
+    ) -> None:
         self._worlds = worlds
         self._launch = launch
         self._clock = clock
+        self._measure = measure
         self._fleets: dict[tuple[Scope, str], Fleet] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -164,8 +158,16 @@ class Hosting:
             raise _refused(f"Inference Component {name} of endpoint {place.endpoint} not found.")
         fleet = self._fleets.get((place.scope, name))
         if fleet is None or component.serving is None or not fleet.count:
+            # What an alarm waits for to wake a component that has no copies: SageMaker developer guide,
+            # endpoint-auto-scaling-zero-instances.
+            dimensions = {"InferenceComponentName": name}
+            self._measure(Gauge(place.scope, NAMESPACE, "NoCapacityInvocationFailures", dimensions, 1.0))
             raise _refused(NO_CAPACITY)
         return Share(fleet, component.serving, endpoint.serving)
+
+    def fleet(self, scope: Scope, name: str) -> Fleet | None:
+        """Return the copies of an inference component, once there are any."""
+        return self._fleets.get((scope, name))
 
     def change(self, scope: Scope, request: Content) -> None:
         """Begin to carry out what was asked of an inference component.

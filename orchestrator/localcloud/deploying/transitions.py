@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from orchestrator.core.resources import EndpointStatus
 from orchestrator.localcloud.rules.endpoints import get
-from orchestrator.localcloud.world import World
+from orchestrator.localcloud.world import Deployment, Variant, World
 
 
 def counted(world: World, name: str, counts: Mapping[str, int]) -> World:
@@ -16,11 +16,8 @@ def counted(world: World, name: str, counts: Mapping[str, int]) -> World:
     endpoint = get(world, name)
     if endpoint.serving is None:
         return world
-    variants = tuple(
-        replace(variant, count=counts.get(variant.name, variant.count))
-        for variant in endpoint.serving.variants
-    )
-    return world.with_endpoint(replace(endpoint, serving=replace(endpoint.serving, variants=variants)))
+    serving = replace(endpoint.serving, variants=_sized(endpoint.serving, counts))
+    return world.with_endpoint(replace(endpoint, serving=serving))
 
 
 def turned_back(world: World, name: str, counts: Mapping[str, int]) -> World:
@@ -32,8 +29,12 @@ def turned_back(world: World, name: str, counts: Mapping[str, int]) -> World:
     endpoint = get(world, name)
     if endpoint.serving is None:
         return world
-    asked = tuple(
-        replace(variant, count=counts.get(variant.name, variant.count))
-        for variant in endpoint.serving.variants
-    )
+    asked = _sized(endpoint.serving, counts)
     return world.with_endpoint(replace(endpoint, status=EndpointStatus.ROLLING_BACK, asked=asked))
+
+
+def _sized(deployment: Deployment, counts: Mapping[str, int]) -> tuple[Variant, ...]:
+    """Return the variants of a deployment, with other numbers of instances where ``counts`` has them."""
+    return tuple(
+        replace(variant, count=counts.get(variant.name, variant.count)) for variant in deployment.variants
+    )

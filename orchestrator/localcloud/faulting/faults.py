@@ -55,7 +55,11 @@ OF_CHANGES = frozenset(
 )
 """Befall ``CreateEndpoint`` and ``UpdateEndpoint`` only."""
 
-DEPLOYING = frozenset({"CreateEndpoint", "UpdateEndpoint"})
+OF_UPDATES = frozenset({Kind.SILENT_ROLLBACK, Kind.UPDATE_ROLLBACK_FAILED})
+"""Befall ``UpdateEndpoint`` alone: a new endpoint has nothing to go back to."""
+
+UPDATE = "UpdateEndpoint"
+DEPLOYING = frozenset({"CreateEndpoint", UPDATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +251,9 @@ class Faults:
 
     def of_change(self, call: Call) -> Fault | None:
         """Return what befalls the change that a call has begun; it counts."""
-        return self._first(OF_CHANGES, call) if DEPLOYING.intersection(call.names) else None
+        if not DEPLOYING.intersection(call.names):
+            return None
+        return self._first(OF_CHANGES if UPDATE in call.names else OF_CHANGES - OF_UPDATES, call)
 
     def _first(self, kinds: frozenset[Kind] | set[Kind], call: Call) -> Fault | None:
         now = self._clock()

@@ -5,6 +5,7 @@ Standard library only, so that the command line and tests pay nothing for it.
 
 import contextlib
 import difflib
+import fnmatch
 import http.client
 import json
 from collections.abc import Collection, Mapping
@@ -13,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.faulting.faults import ALL, OF_CALLS, Fault, Kind
+from orchestrator.localcloud.faulting.faults import ALL, OF_CALLS, OF_UPDATES, UPDATE, Fault, Kind
 from orchestrator.localcloud.wanted import TOKEN_HEADER
 
 PATH = "/_local/faults"
@@ -97,6 +98,8 @@ def _operation(kind: Kind, order: Mapping[str, object]) -> str:
     asked = order.get("operation", None if needs else ALL)
     if not isinstance(asked, str) or not asked:
         raise _refused("operation must be the name of one, or a pattern such as '*'")
+    if kind in OF_UPDATES and not fnmatch.fnmatchcase(UPDATE, asked):
+        raise _refused(f"{kind} befalls {UPDATE} and no other operation, such as '{asked}'")
     return asked
 
 

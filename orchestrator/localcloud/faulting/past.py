@@ -21,7 +21,7 @@ class Past:
     Args:
         worlds: The present ones.
         faults: Whether anybody wants to know.
-        clock: Seconds that only grow.
+        clock: Seconds since 1970.
     """
 
     def __init__(self, worlds: Worlds, faults: Faults, clock: Callable[[], float]) -> None:

@@ -11,15 +11,19 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
+
+from orchestrator.localcloud.fleets.leftovers import VARIABLE, exited, kill_leftovers
 
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH")
 _CHUNK_BYTES = 65_536
 _MAX_LINE_BYTES = 200_000
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
+_LAST_WORDS_SECONDS = 2.0
 
 
 class ContainerError(Exception):
@@ -54,7 +58,8 @@ class Container:
         self, command: Sequence[str], variables: Mapping[str, str], log: Callable[[str], None]
     ) -> None:
         self._command = command
-        self._variables = variables
+        self._mark = secrets.token_hex(16)
+        self._variables = {**variables, VARIABLE: self._mark}
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
         self._pumps: list[asyncio.Task[None]] = []
@@ -92,7 +97,7 @@ class Container:
             asyncio.create_task(self._pump(process.stdout, ready)),
             asyncio.create_task(self._pump(process.stderr, None)),
         ]
-        either: list[asyncio.Future[Any]] = [ready, asyncio.gather(*self._pumps, process.wait())]
+        either: list[asyncio.Future[Any]] = [ready, asyncio.create_task(self._over(process))]
         try:
             await asyncio.wait(either, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
@@ -103,6 +108,7 @@ class Container:
         finally:
             if self.port is None:
                 await self._end(0)
+                either[1].cancel()
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         try:
@@ -111,12 +117,13 @@ class Container:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env=dict(self._variables),
+                env=self._variables,
                 # Ctrl-C in the terminal is for the local cloud alone, which then ends its containers.
                 start_new_session=True,
             )
-        except OSError as error:
-            raise ContainerError(f"{self._command[0]} cannot be started: {error.strerror}") from error
+        except (OSError, ValueError) as error:  # ValueError: a variable has a byte 0 in it
+            why = error.strerror if isinstance(error, OSError) else error
+            raise ContainerError(f"{self._command[0]} cannot be started: {why}") from error
 
     async def _end(self, grace_seconds: float) -> None:
         process, self.port = self._process, None
@@ -126,19 +133,29 @@ class Container:
             process.terminate()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace_seconds):
-                    await process.wait()
-        # Whatever it has started and left behind is in its session still.
+                    await exited(process)
+        # Whatever it has left behind is in its session still, or says in its environment whose it is.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await asyncio.gather(*self._pumps, process.wait())
+        await self._over(process)
+        for pump in self._pumps:
+            pump.cancel()
         self._process = None
+
+    async def _over(self, process: asyncio.subprocess.Process) -> None:
+        """Return once the process and all that it has left are gone, and what they wrote is in the log."""
+        await exited(process)
+        await asyncio.to_thread(kill_leftovers, self._mark)
+        # One that hides keeps the pipes open; nobody waits for that.
+        if self._pumps:
+            await asyncio.wait(self._pumps, timeout=_LAST_WORDS_SECONDS)
 
     async def _keep(self, timeout_seconds: float) -> None:
         """Start the process again whenever it ends; a container on AWS is, too."""
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
             if self._process is not None:
-                code = await self._process.wait()
+                code = await exited(self._process)
                 self._log(f"the container ended with exit status {code}")
                 await self._end(0)
             self._log(f"starting the container again in {pause_seconds:g} s")

@@ -31,8 +31,13 @@ __all__ = [
     "Headers",
     "LostInstanceError",
     "Streamed",
+    "UnsentError",
     "gathered",
 ]
+
+
+class UnsentError(BrokenAnswerError):
+    """Nobody listens where a request was to go, so nobody has got any of it."""
 
 
 class LostInstanceError(BrokenAnswerError):
@@ -137,7 +142,9 @@ class Connections:
         try:
             _, made = await asyncio.get_running_loop().create_connection(Wire, _HOST, port)
         except OSError as error:
-            raise BrokenAnswerError(str(error)) from error
+            # Over a connection that was kept it may have come to somebody, before that ended.
+            kind = BrokenAnswerError if kept else UnsentError
+            raise kind(str(error)) from error
         return await _sent(made, request)
 
     def _taken(self, port: int) -> Wire | None:

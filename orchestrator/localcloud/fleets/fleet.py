@@ -9,7 +9,7 @@ import contextlib
 import random
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Container, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Protocol
@@ -21,6 +21,7 @@ from orchestrator.localcloud.fleets.exchange import (
     Headers,
     LostInstanceError,
     Streamed,
+    UnsentError,
 )
 from orchestrator.localcloud.fleets.instances import STARTING, Instance, Making
 from orchestrator.localcloud.world import Variant
@@ -160,9 +161,17 @@ class ProcessFleet:
             BrokenAnswerError: If no whole answer came back, or nobody is there to answer.
             LostInstanceError: If that instance is gone.
         """
-        chosen = self._choose(instance)
-        with chosen.busy() as port:
-            return replace(await self._connections.ask(port, headers, body), instance=chosen.name)
+        deaf: set[Instance] = set()
+        while True:
+            chosen = self._choose(instance, deaf)
+            try:
+                with chosen.busy() as port:
+                    return replace(await self._connections.ask(port, headers, body), instance=chosen.name)
+            except UnsentError:
+                # Its process has ended just now; nobody has noticed, and another one may answer.
+                if instance is not None:
+                    raise
+                deaf.add(chosen)
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -174,9 +183,21 @@ class ProcessFleet:
             BrokenAnswerError: If no answer came back, or nobody is there to answer.
             LostInstanceError: If the instance that was asked for is gone.
         """
-        with self._choose(instance).busy() as port:
-            async with self._connections.streamed(port, headers, body) as answer:
+        deaf: set[Instance] = set()
+        while True:
+            chosen = self._choose(instance, deaf)
+            async with contextlib.AsyncExitStack() as begun:
+                port = begun.enter_context(chosen.busy())
+                try:
+                    asked = self._connections.streamed(port, headers, body)
+                    answer = await begun.enter_async_context(asked)
+                except UnsentError:
+                    if instance is not None:
+                        raise
+                    deaf.add(chosen)
+                    continue
                 yield answer
+                return
 
     async def look(self, path: str) -> Answer:
         """GET ``path`` of a container.
@@ -187,13 +208,13 @@ class ProcessFleet:
         with self._choose(None).busy() as port:
             return await self._connections.look(port, path)
 
-    def _choose(self, name: str | None) -> Instance:
+    def _choose(self, name: str | None, deaf: Container[Instance] = ()) -> Instance:
         if name is not None:
             for instance in self._instances:
                 if instance.name == name:
                     return instance
             raise LostInstanceError(f"the instance {name} is gone")
-        running = [instance for instance in self._instances if instance.is_running]
+        running = [each for each in self._instances if each.is_running and each not in deaf]
         if not running:
             raise BrokenAnswerError("the container is not running")
         if self.variant.routing == RANDOM:

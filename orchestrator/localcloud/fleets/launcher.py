@@ -71,7 +71,11 @@ class Launcher:
         """
         if not is_emulated(variant.container.get("Image", "")):
             return await self._unemulated(place, variant, group or group_of(place.endpoint))
-        made = ProcessFleet(variant, self._making(place, variant, group or group_of(place.endpoint), fault))
+        try:
+            making = self._making(place, variant, group or group_of(place.endpoint), fault)
+        except OSError as error:  # nowhere to unpack the artifact
+            raise FleetError(str(error)) from error
+        made = ProcessFleet(variant, making)
         fleet = made if variant.serverless is None else ServerlessFleet(made, self.processes, self.pace)
         try:
             await fleet.resize(fleet.variant.count)

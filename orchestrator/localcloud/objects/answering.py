@@ -16,12 +16,13 @@ from moto.s3.exceptions import MalformedXML, MissingKey, NoSuchUpload, Precondit
 from moto.s3.responses import S3Response
 
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.objects import multipart
+from orchestrator.localcloud.objects import multipart, refusing
 from orchestrator.localcloud.objects.checksums import Algorithm, digest, written
 from orchestrator.localcloud.objects.content import Content
 from orchestrator.localcloud.objects.guarding import check_bucket, check_key
 from orchestrator.localcloud.objects.keys import Carried, Key, checksum_of, parts_of, upload_algorithm
 from orchestrator.localcloud.objects.multipart import Order, Part
+from orchestrator.localcloud.objects.telling import saying, shown_checksum
 
 RECEIVED, SENT = "orchestrator.received", "orchestrator.sent"
 """Where a request's ASGI scope has the content that came with it, and gets the one that its answer is."""
@@ -102,6 +103,8 @@ def _passing_by(original: Callable[..., _Answer]) -> Callable[..., _Answer]:
 
 def _key_inner(self: S3Response, request: Any, full_url: str) -> Any:  # noqa: ANN401 - moto's own
     check_key(self, request)
+    refusing.check_key(self, request, self.backend.buckets.get(self.bucket_name))
+    refusing.check_source(self, request.headers)
     if "x-amz-copy-source" in request.headers or "uploadId" in request.args:
         _check_conditions(self, request)
     return _KEY_INNER(self, request, full_url)
@@ -128,6 +131,7 @@ def _check_conditions(self: S3Response, request: Any) -> None:  # noqa: ANN401 -
 
 def _bucket_inner(self: S3Response, request: Any, full_url: str) -> Any:  # noqa: ANN401 - moto's own
     check_bucket(self, request)
+    refusing.check_bucket(self, request)
     return _BUCKET_INNER(self, request, full_url)
 
 
@@ -151,7 +155,7 @@ def _get_object(self: S3Response) -> Any:  # noqa: ANN401 - moto's own
 
 def _one_part(number: int, parts: Any, headers: dict[str, str], body: View) -> _Answer:  # noqa: ANN401 - keys
     if number > len(parts):
-        raise ApiError("InvalidPartNumber", "The requested partnumber is not satisfiable", status=416)
+        raise _unsatisfiable()
     begin = sum(part.size for part in parts[: number - 1])
     end = begin + parts[number - 1].size
     headers |= {
@@ -162,9 +166,17 @@ def _one_part(number: int, parts: Any, headers: dict[str, str], body: View) -> _
     return 206, headers, body[begin:end]
 
 
+def _unsatisfiable() -> ApiError:
+    return ApiError("InvalidPartNumber", "The requested partnumber is not satisfiable", status=416)
+
+
 def _head_object(self: S3Response, bucket_name: str, query: Any, key_name: str, headers: Any) -> Any:  # noqa: ANN401 - moto's own
+    version, number = query.get("versionId", [None])[0], self._get_int_param("partNumber")
+    whole = self.backend.get_object(bucket_name, key_name, version)
+    if number and isinstance(whole, Key) and whole.multipart and number not in whole.multipart.parts:
+        raise _unsatisfiable()
     status, found, body = _HEAD(self, bucket_name, query, key_name, headers)
-    key = self.backend.get_object(bucket_name, key_name, query.get("versionId", [None])[0])
+    key = self.backend.get_object(bucket_name, key_name, version)
     name = f"x-amz-checksum-{key.checksum_algorithm}".lower() if key else ""
     if key and found.get(name):
         found["x-amz-checksum-type"] = key.checksum_type
@@ -188,6 +200,9 @@ def _upload_part(self: S3Response) -> Any:  # noqa: ANN401 - moto's own
 
 
 def _key_response_post(self: S3Response, request: Any, body: bytes, *rest: Any) -> Any:  # noqa: ANN401 - moto's own
+    if "uploadId" in request.args:
+        name = self.parse_key_name()
+        saying(self, lambda _: shown_checksum(self.backend.get_object(self.bucket_name, name)))
     if "uploads" not in request.args:
         return _POST(self, request, body, *rest)
     kind, name = (self.headers.get(f"x-amz-checksum-{each}", "") for each in ("type", "algorithm"))

@@ -135,6 +135,8 @@ def _complete(
     if any(content.size < _MIN_PART_BYTES for content in contents[:-1]):
         raise EntityTooSmall
     content, etag, checksum = multipart.completed(contents, asked, _summed(self.metadata))
+    # The others are no part of the object, and go.
+    self.partlist, self.parts = numbers, {number: self.parts[number] for number in numbers}
     return Carried(content), etag, checksum
 
 

@@ -24,7 +24,9 @@ _MOST_IN_MEMORY_BYTES = 1024 * 1024
 _SUBRESOURCES = {"acl", "tagging", "retention", "legal-hold"}
 # They are about the form of a body that moto does not get.
 _SPENT = {b"content-length", b"transfer-encoding", b"x-amz-content-sha256", b"x-amz-trailer", b"expect"}
+_FIRST_ERROR = 400
 _SERVER_ERROR = 500
+_PAGE = b"<!doctype html"
 _FORMS_OF_ERRORS = ("json", "xml", "cbor")
 
 
@@ -106,7 +108,7 @@ async def _whole(receive: Receive) -> IO[bytes]:
 
 
 class Answer:
-    """Passes moto's answer on, unless it is a page for people that says that something broke.
+    """Passes moto's answer on, unless it is a page for people, or says nothing but that something failed.
 
     Args:
         scope: The request's, where the content of an answer is put.
@@ -118,20 +120,37 @@ class Answer:
         self._scope = scope
         self._receive = receive
         self._send = send
+        self._held: Message | None = None
         self.passed_on = False
 
     async def send(self, message: Message) -> None:
-        """Pass one message on."""
+        """Pass one message on; the head of a refusal that may be a page waits for how its body begins."""
         if message["type"] == "http.response.start":
             kind = dict(message["headers"]).get(b"content-type", b"").decode("latin-1")
             readable = any(form in kind for form in _FORMS_OF_ERRORS)
             self.passed_on = message["status"] < _SERVER_ERROR or readable
             if SENT in self._scope:
                 message = {**message, "headers": _sized(message["headers"], self._scope[SENT])}
+            elif self.passed_on and message["status"] >= _FIRST_ERROR and not readable:
+                self._held = message
+                return
         elif SENT in self._scope:
             return
+        elif self._held is not None:
+            head, self._held = self._held, None
+            self.passed_on = not self._is_for_people(message.get("body", b""))
+            if self.passed_on:
+                await self._send(head)
         if self.passed_on:
             await self._send(message)
+
+    def _is_for_people(self, body: bytes) -> bool:
+        """Tell whether a refusal is Flask's page, or moto's empty one of a call that names no operation.
+
+        moto's own errors are often called HTML and are not; HEAD and much of S3 have none to read.
+        """
+        is_call = (self._scope["method"], self._scope["path"]) == ("POST", "/")
+        return body.lower().startswith(_PAGE) or (not body and is_call)
 
     async def finish(self) -> None:
         """Send the content of an object that is the answer, if one is."""

@@ -1,11 +1,12 @@
 """Models' artifacts: where they are, and how they are unpacked."""
 
 import contextlib
+import re
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from botocore.client import BaseClient
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,6 +17,10 @@ from orchestrator.localcloud.clients import Clients
 from orchestrator.localcloud.rules.modeldata import model_data
 from orchestrator.localcloud.world import Content, Scope
 
+# S3 user guide, "Virtual hosting of general purpose buckets": the bucket is in the host, or in the path.
+_ON_WEB = re.compile(
+    r"https://((?P<bucket>[^/?#]+)\.)?s3([.-][a-z0-9-]+)?\.amazonaws\.com(\.cn)?/(?P<path>[^?#]+)"
+)
 _CHUNK_BYTES = 1024 * 1024
 _MAX_COMPONENT_BYTES = 255
 MAX_MEMBERS = 100_000
@@ -29,11 +34,20 @@ _UNFIT = (tarfile.TarError, EOFError, OSError, ValueError, RecursionError)
 
 
 def place_of(url: str) -> tuple[str, str]:
-    """Return the bucket and the key that an ``s3://`` address names.
+    """Return the bucket and the key that an ``s3://`` address names, or an ``https://`` one of S3.
+
+    >>> place_of("s3://models/digits.tar.gz"), place_of("https://models.s3.amazonaws.com/digits.tar.gz")
+    (('models', 'digits.tar.gz'), ('models', 'digits.tar.gz'))
+    >>> place_of("https://s3.eu-west-1.amazonaws.com/models/digits.tar.gz")
+    ('models', 'digits.tar.gz')
 
     Raises:
         ApiError: If it is another kind of address.
     """
+    if on_web := _ON_WEB.fullmatch(url):
+        inside, path = on_web["bucket"], unquote(on_web["path"])
+        bucket, _, key = (inside, "", path) if inside else path.partition("/")
+        return bucket, key
     parts = urlsplit(url)
     if parts.scheme != "s3":
         raise unsupported(f"{parts.scheme}:// addresses of objects")
@@ -41,14 +55,14 @@ def place_of(url: str) -> tuple[str, str]:
 
 
 def fetch(clients: Clients, scope: Scope, container: Content, folder: Path) -> None:
-    """Put the artifact of ``container`` into ``folder``.
+    """Put the artifact of ``container``, if it has one, into ``folder``.
 
     Raises:
         ArtifactError: If it cannot be read, is no ``tar.gz``, or holds what it must not.
     """
     data = model_data(container)
     if data is None:
-        raise ArtifactError("the container has no artifact that can be fetched")
+        return
     bucket, key = place_of(data.url)
     s3 = clients.client("s3", scope)
     try:

@@ -7,6 +7,7 @@ from orchestrator.localcloud.apierrors import invalid, unsupported
 from orchestrator.localcloud.rules.modeldata import MULTI_MODEL, model_data
 from orchestrator.localcloud.rules.packages import check_approved, resolved
 from orchestrator.localcloud.rules.records import find
+from orchestrator.localcloud.rules.variants import check_variants
 from orchestrator.localcloud.world import CONFIG, MODEL, Content, Deployment, Variant, World
 
 # "8 minutes": SageMaker developer guide, your-algorithms-inference-code.
@@ -32,6 +33,7 @@ def deployment_of(world: World, config: str, policy: Content | None, now: float)
             raise unsupported(f"{member} (endpoint configuration '{config}')")
     if captures(content) and content.get("AsyncInferenceConfig"):
         raise unsupported(f"DataCaptureConfig of asynchronous endpoints (endpoint configuration '{config}')")
+    check_variants(content)
     variants = tuple(_variant(world, variant) for variant in content["ProductionVariants"])
     shadows = tuple(_variant(world, variant) for variant in content.get("ShadowProductionVariants") or ())
     if any(not shadow.container for shadow in shadows):
@@ -123,10 +125,10 @@ def served(world: World, named: Content, owner: str) -> Content:
     for member in _UNSUPPORTED_CONTAINER:
         if container.get(member):
             raise unsupported(f"{member} ({owner})")
-    if model_data(container) is None:
+    # A container without model data has its model in its image; whether that runs here is seen at its start.
+    if container.get("ModelDataSource") and model_data(container) is None:
         raise unsupported(
-            "models without ModelDataUrl or a plain ModelDataSource: S3Prefix and None, or S3Object and Gzip "
-            f"({owner})"
+            f"models without a plain ModelDataSource: S3Prefix and None, or S3Object and Gzip ({owner})"
         )
     return container
 
@@ -153,8 +155,6 @@ def _variant(world: World, content: Content) -> Variant:
         if content.get(member):
             raise unsupported(f"{member} (variant '{name}')")
     serverless = content.get("ServerlessConfig")
-    if serverless and "ModelName" not in content:
-        raise invalid(f'Serverless variant "{name}" must name a model.')
     instance_type, count = ("", 0) if serverless else _instances(content)
     return Variant(
         name=name,
@@ -172,44 +172,18 @@ def _variant(world: World, content: Content) -> Variant:
 def _instances(content: Content) -> tuple[str, int]:
     """Return the type and the number of a variant's instances; there is always enough of the first type."""
     name, pools = content["VariantName"], content.get("InstancePools") or ()
-    if bool(pools) == ("InstanceType" in content) or "InitialInstanceCount" not in content:
-        raise invalid(
-            f'Variant "{name}" must specify InitialInstanceCount and either InstanceType or InstancePools.'
-        )
     if any("ModelNameOverride" in pool for pool in pools):
         raise unsupported(f"ModelNameOverride (variant '{name}')")
-    _check_scaling(content)
     first = min(pools, key=lambda pool: int(pool["Priority"]), default=content)
     return first["InstanceType"], content["InitialInstanceCount"]
 
 
-def _check_scaling(content: Content) -> None:
-    """Check the range that a variant's instances are to stay in: API reference, ManagedInstanceScaling."""
-    scaling, count = content.get("ManagedInstanceScaling") or {}, content["InitialInstanceCount"]
-    least = scaling.get("MinInstanceCount", 0)
-    if not least <= count <= scaling.get("MaxInstanceCount", max(count, least)):
-        raise invalid(
-            f'InitialInstanceCount of variant "{content["VariantName"]}" must be within MinInstanceCount and '
-            "MaxInstanceCount of its ManagedInstanceScaling."
-        )
-
-
 def _check_serverless(world: World, content: Content) -> None:
-    """Check what serverless variants exclude: developer guide, serverless-endpoints."""
-    variants = [*content["ProductionVariants"], *(content.get("ShadowProductionVariants") or ())]
-    for variant in variants:
-        serverless = variant.get("ServerlessConfig")
-        if not serverless:
+    """Check what serverless variants exclude of their model: developer guide, serverless-endpoints."""
+    for variant in content["ProductionVariants"]:
+        if not variant.get("ServerlessConfig"):
             continue
         name = variant["VariantName"]
-        if len(variants) > 1:
-            raise invalid(f'Serverless variant "{name}" must be the only variant.')
-        if {"InstanceType", "InitialInstanceCount", "InstancePools"} & set(variant):
-            raise invalid(f'Serverless variant "{name}" must not specify instances.')
-        if serverless.get("ProvisionedConcurrency", 0) > serverless["MaxConcurrency"]:
-            raise invalid(
-                f'ProvisionedConcurrency of variant "{name}" must be less than or equal to MaxConcurrency.'
-            )
         model = find(world, MODEL, variant["ModelName"]).content
         for member in ("VpcConfig", "EnableNetworkIsolation"):
             if model.get(member):

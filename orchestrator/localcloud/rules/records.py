@@ -11,6 +11,7 @@ from orchestrator.localcloud.apierrors import invalid
 from orchestrator.localcloud.rules.modeldata import model_data
 from orchestrator.localcloud.rules.packages import resolved
 from orchestrator.localcloud.rules.tagging import retagged, tags_of, untagged
+from orchestrator.localcloud.rules.variants import check_variants
 from orchestrator.localcloud.world import CONFIG, MODEL, Content, Outcome, Record, World, without
 
 _MEMBERS = {MODEL: "Model", CONFIG: "EndpointConfig"}
@@ -50,7 +51,7 @@ def create_endpoint_config(world: World, request: Content, now: float) -> Outcom
     """Record an endpoint config.
 
     Raises:
-        ApiError: If the name is taken, a model is missing, or two variants have one name.
+        ApiError: If the name is taken, a model is missing, two variants have one name, or one breaks a rule.
     """
     name = request["EndpointConfigName"]
     _check_free(world, CONFIG, name)
@@ -58,6 +59,7 @@ def create_endpoint_config(world: World, request: Content, now: float) -> Outcom
     names = [variant["VariantName"] for variant in variants]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise invalid(f'Variant names must be unique within an endpoint configuration: "{twice[0]}".')
+    check_variants(request)
     for variant in variants:
         if (model := variant.get("ModelName")) is not None:
             find(world, MODEL, model)

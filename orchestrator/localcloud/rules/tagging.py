@@ -76,12 +76,15 @@ def tags_of(request: Content) -> dict[str, str]:
     """Return the tags of a request by key.
 
     Raises:
-        ApiError: If a key is there twice.
+        ApiError: If a key is there twice, or one is reserved.
     """
     tags = request.get("Tags") or []
     found = {tag["Key"]: tag["Value"] for tag in tags}
     if len(found) != len(tags):
         raise invalid("Duplicate tag keys found.")
+    # Tagging AWS resources user guide: "aws:" in any case is reserved.
+    if reserved := sorted(key for key in found if key.lower().startswith("aws:")):
+        raise invalid(f'Tag keys must not begin with "aws:", which is reserved: "{reserved[0]}".')
     return found
 
 

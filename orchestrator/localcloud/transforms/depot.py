@@ -1,5 +1,6 @@
 """Where a transform job takes its objects from, and where it puts its outputs."""
 
+import io
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -57,11 +58,14 @@ class Depot:
             self._upload(content, _below(wanted["S3OutputPath"], self.name_of(source)), wanted)
 
     def capture(self, files: Mapping[str, bytes]) -> None:
-        """Write what is captured, below its destination."""
+        """Write what is captured, below its destination.
+
+        Raises:
+            TransformError: If S3 does not take it.
+        """
         wanted = self.content["DataCaptureConfig"]
         for name, content in files.items():
-            bucket, key = place_of(_below(wanted["DestinationS3Uri"], name))
-            self.s3.put_object(Bucket=bucket, Key=key, Body=content, **_encrypted(wanted))
+            self._upload(io.BytesIO(content), _below(wanted["DestinationS3Uri"], name), wanted)
 
     def _upload(self, content: BinaryIO, url: str, wanted: Content) -> None:
         bucket, key = place_of(url)

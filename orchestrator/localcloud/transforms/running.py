@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.clients import Clients
 from orchestrator.localcloud.fleets.containerlog import ContainerLog, Stream
 from orchestrator.localcloud.fleets.fleet import Fleet, FleetError
@@ -83,6 +84,7 @@ class Transforms:
         self._pace = pace
         self._folder = folder
         self._tasks: dict[tuple[Scope, str], asyncio.Task[None]] = {}
+        self._closed = False
 
     @property
     def after(self) -> Mapping[str, Callable[[Scope, Content], None]]:
@@ -90,7 +92,13 @@ class Transforms:
         return {"CreateTransformJob": self.begin, "StopTransformJob": self.stop}
 
     def begin(self, scope: Scope, request: Content) -> None:
-        """Begin to carry out the job that was just made."""
+        """Begin to carry out the job that was just made.
+
+        Raises:
+            ApiError: If the local cloud is about to end.
+        """
+        if self._closed:
+            raise ApiError("ServiceShuttingDown", "the local cloud is about to end")
         name = request["TransformJobName"]
         task = asyncio.create_task(self._carry_out(scope, name))
         self._tasks[scope, name] = task
@@ -105,6 +113,7 @@ class Transforms:
 
     async def close(self) -> None:
         """Give up all jobs, and end their fleets."""
+        self._closed = True
         tasks = tuple(self._tasks.values())
         for task in tasks:
             if not task.cancelling():
@@ -173,7 +182,11 @@ class Transforms:
             blames += [await _kept(running, source, output) for source, output in done]
         if (failed := next(filter(None, blames), None)) is not None:
             return f"{failed}: {_SEE_LOGS}"
-        await _capture(running, sources)
+        try:
+            await _capture(running, sources)
+        except TransformError as error:
+            running.say(*error.lines)
+            return f"{error.blame}: {_SEE_LOGS}"
         return ""
 
     async def _all(

@@ -34,6 +34,9 @@ def model(session, name):
 
 def main():
     setting.begin(BUCKET)
+    # It is made with the first need of it, and has the name that it has on AWS.
+    expect(sagemaker.Session().default_bucket(), "sagemaker-eu-west-1-123456789012")
+    step("Session.default_bucket")
     session = sagemaker.Session(default_bucket=BUCKET)
     realtime(session)
     serverless(session)
@@ -81,7 +84,7 @@ def waiting(session):
 
 def transform(session):
     s3 = boto3.client("s3")
-    s3.put_object(Bucket=BUCKET, Key="rows/one.csv", Body=b"1,2\n3,4\n")
+    s3.put_object(Bucket=BUCKET, Key="rows/one.csv", Body=b"7,1,2\n8,3,4\n")
     transformer = model(session, "one").transformer(
         instance_count=1,
         instance_type="ml.m5.xlarge",
@@ -91,10 +94,11 @@ def transform(session):
         output_path=f"s3://{BUCKET}/transformed",
     )
     rows = f"s3://{BUCKET}/rows/"
-    transformer.transform(rows, content_type="text/csv", split_type="Line", wait=True, logs=False)
+    filters = {"input_filter": "$[1:]", "join_source": "Input", "output_filter": "$[0,-1]"}
+    transformer.transform(rows, content_type="text/csv", split_type="Line", wait=True, logs=True, **filters)
     found = s3.get_object(Bucket=BUCKET, Key="transformed/one.csv.out")["Body"].read()
-    expect([float(line) for line in found.split()], ONE)
-    step("transformer")
+    expect(found, b"7,3.0\n8,7.0\n")
+    step("transformer, with filters and its log")
 
 
 def many(session):

@@ -6,11 +6,14 @@ import time
 import boto3
 import setting
 from sagemaker.core.helper.session_helper import Session
-from sagemaker.core.resources import Endpoint, EndpointConfig, Model, TransformJob
+from sagemaker.core.resources import Endpoint, EndpointConfig, InferenceComponent, Model, TransformJob
 from sagemaker.core.shapes import (
     AsyncInferenceConfig,
     AsyncInferenceOutputConfig,
     ContainerDefinition,
+    InferenceComponentComputeResourceRequirements,
+    InferenceComponentRuntimeConfig,
+    InferenceComponentSpecification,
     ProductionVariant,
     Tag,
     TransformDataSource,
@@ -19,6 +22,7 @@ from sagemaker.core.shapes import (
     TransformResources,
     TransformS3DataSource,
 )
+from sagemaker.core.utils.exceptions import FailedStatusError
 from sagemaker.serve.mode.function_pointers import Mode
 from sagemaker.serve.model_builder import ModelBuilder
 from sagemaker.serve.utils.types import ModelServer
@@ -61,6 +65,8 @@ def main():
     step("Endpoint.delete, wait_for_delete")
 
     waiting()
+    component()
+    unknown_image()
     transform()
     builder()
 
@@ -129,6 +135,56 @@ def waiting():
     expect(json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()), ONE)
     endpoint.delete()
     step("Endpoint.invoke_async")
+
+
+def component():
+    """Serve a model by an inference component."""
+    bare = ProductionVariant(
+        variant_name="AllTraffic", instance_type="ml.m5.xlarge", initial_instance_count=1
+    )
+    EndpointConfig.create(
+        endpoint_config_name="v3-parts", production_variants=[bare], execution_role_arn=ROLE
+    )
+    endpoint = Endpoint.create(endpoint_name="v3-parts", endpoint_config_name="v3-parts")
+    endpoint.wait_for_status("InService", poll=1)
+    needs = InferenceComponentComputeResourceRequirements(
+        number_of_cpu_cores_required=1, min_memory_required_in_mb=256
+    )
+    part = InferenceComponent.create(
+        inference_component_name="v3",
+        endpoint_name="v3-parts",
+        variant_name="AllTraffic",
+        specification=InferenceComponentSpecification(
+            model_name="v3-one", compute_resource_requirements=needs
+        ),
+        runtime_config=InferenceComponentRuntimeConfig(copy_count=1),
+    )
+    part.wait_for_status("InService", poll=1)
+    told = endpoint.invoke(
+        body=BODY, content_type="application/json", accept="application/json", inference_component_name="v3"
+    )
+    expect(answer(told.body), ONE)
+    part.delete()
+    part.wait_for_delete(poll=1)
+    endpoint.delete()
+    step("InferenceComponent")
+
+
+def unknown_image():
+    """Deploy an image that has its model in it, and that nobody knows here: the endpoint says so."""
+    image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ours:1"
+    Model.create(
+        model_name="v3-ours", primary_container=ContainerDefinition(image=image), execution_role_arn=ROLE
+    )
+    EndpointConfig.create(endpoint_config_name="v3-ours", production_variants=[variant("ours")])
+    endpoint = Endpoint.create(endpoint_name="v3-ours", endpoint_config_name="v3-ours")
+    try:
+        endpoint.wait_for_status("InService", poll=1)
+    except FailedStatusError as error:
+        expect(image in str(error), True)
+    expect(Endpoint.get("v3-ours").endpoint_status, "Failed")
+    endpoint.delete()
+    step("an image that is not known ends in Failed")
 
 
 def transform():
