@@ -7,8 +7,8 @@ import pytest
 # Whoever starts us in the background of a shell script has Ctrl-C ignored, by us and by all that we start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The helpers and the benchmarks hold no tests.
-collect_ignore_glob = ["support/*", "benchmarks/*"]
+# The helpers, the benchmarks and the scripts of other clients hold no tests.
+collect_ignore_glob = ["support/*", "benchmarks/*", "conformance/clients/*"]
 
 
 @pytest.hookimpl(trylast=True)

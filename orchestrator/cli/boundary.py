@@ -1,5 +1,6 @@
 """The one place where an exception becomes a message and an exit code."""
 
+import itertools
 import os
 import sys
 import tempfile
@@ -7,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from orchestrator import __version__
 from orchestrator.core.errors import OrchestratorError
@@ -18,6 +20,10 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
         result = command.main(list(arguments), prog_name="orchestrator", standalone_mode=False)
     except OrchestratorError as error:
         return _said(error, arguments)
+    except NoArgsIsHelpError as error:
+        # A group by itself: its help says what can follow, and is no sentence of an error.
+        sys.stderr.write(f"{error.format_message()}\n")
+        return UsageError.exit_code
     except click.ClickException as error:
         return _said(_usage(error), arguments)
     except (KeyboardInterrupt, click.Abort):
@@ -86,7 +92,7 @@ def _said(error: OrchestratorError, arguments: Sequence[str]) -> int:
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    pairs = itertools.zip_longest(arguments, arguments[1:])
     asked = any(flag in {"-o", "--output"} and value == "json" for flag, value in pairs)
     return asked or "--output=json" in arguments or "-ojson" in arguments
 

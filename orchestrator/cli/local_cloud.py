@@ -1,5 +1,6 @@
 """`orchestrator local-cloud start / stop / status / env / reset / faults`."""
 
+import math
 import os
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from orchestrator.cli.terminal import Terminal
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.localcloud import defaults, lifecycle
 from orchestrator.localcloud.wanted import TOKEN_VARIABLE, Wanted
+
+
+def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """Let numbers through; what compares with none is none."""
+    if value is None or math.isfinite(value):
+        return value
+    raise click.BadParameter(f"{value} is not a number", ctx, param)
 
 
 @click.group("local-cloud", context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,10 +50,16 @@ command.add_command(faults)
     help="Keep everything in this folder, for the next start with it.",
 )
 @click.option(
-    "--speed", type=click.FloatRange(min=0, min_open=True), help="Seconds of AWS in a real one [1]."
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=_finite,
+    help="Seconds of AWS in a real one [1].",
 )
 @click.option(
-    "--launch-seconds", type=click.FloatRange(min=0), help="How long instances take to come up on AWS [0]."
+    "--launch-seconds",
+    type=click.FloatRange(min=0),
+    callback=_finite,
+    help="How long instances take to come up on AWS [0].",
 )
 @click.option("--any-image", is_flag=True, default=None, help="Take images that nothing is known of.")
 @with_options

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from orchestrator.localcloud.pace import Pace
 from orchestrator.localcloud.renewing import Site
 from orchestrator.localcloud.wanted import HOST, Wanted, url_of
 
+_TEMPORARY, _TEMPORARY_NOTE = "local-cloud-", "temporary.txt"
 _GRACE_SECONDS = 5
 _PASSING = (MODELS, "objects")
 """What is below the folder of a local cloud that keeps nothing, and ends with it; models always do."""
@@ -71,6 +73,7 @@ def serve(options: Options) -> None:
         os.chdir(options.state_dir)
         listener = held.enter_context(listen(wanted.port, host=wanted.host or HOST))
         held.enter_context(_emptied(options))
+        held.enter_context(_temporary(options.state_dir))
         # It takes a third off what an invocation costs here.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(options, listener))
@@ -120,6 +123,47 @@ def _emptied(options: Options) -> Iterator[None]:
         (options.state_dir / STATE_FILE).unlink(missing_ok=True)
         for folder in passing:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _temporary(state_dir: Path) -> Iterator[None]:
+    """Give this process and its containers a folder for temporary files, which ends with it.
+
+    A container that is killed leaves what it has there. Not below the state folder, whose path may be long:
+    that of a socket has at most 108 bytes. What a local cloud that was killed has left is found by a note.
+    """
+    note = state_dir / _TEMPORARY_NOTE
+    with contextlib.suppress(OSError):
+        left = Path(note.read_text("utf-8"))
+        if left.name.startswith(_TEMPORARY):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = _noted(note)
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = None
+        shutil.rmtree(folder, ignore_errors=True)
+        note.unlink(missing_ok=True)
+
+
+def _noted(note: Path) -> str:
+    """Make a folder for temporary files and write down where it is.
+
+    Raises:
+        OrchestratorError: If it cannot be made or written down. Nothing of it is left then.
+    """
+    folder = ""
+    try:
+        # First whether there is room: without any, Python says only that there are no such folders.
+        note.write_text(_TEMPORARY, "utf-8")
+        folder = tempfile.mkdtemp(prefix=_TEMPORARY)
+        note.write_text(folder, "utf-8")
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        note.unlink(missing_ok=True)
+        raise _unusable(note.parent, error) from error
+    return folder
 
 
 def _unusable(folder: Path, error: OSError) -> OrchestratorError:

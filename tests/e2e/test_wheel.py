@@ -29,7 +29,7 @@ def expected_files() -> set[str]:
     return {
         f"{name}/{path.relative_to(folder).as_posix()}"
         for name, folder in named.items()
-        for pattern in ("**/*.py", "**/*.j2", "**/*.html", "**/*.css", "**/*.js", "py.typed")
+        for pattern in ("**/*.py", "**/*.j2", "**/*.html", "**/*.css", "**/*.js", "**/*.yaml", "py.typed")
         for path in folder.glob(pattern)
     }
 

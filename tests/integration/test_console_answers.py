@@ -52,7 +52,7 @@ def test_the_log_is_that_of_one_endpoint() -> None:
 
 def test_who_orders_faults_loads_nothing_that_runs_a_local_cloud() -> None:
     program = (
-        "import sys, orchestrator.localcloud.orders;"
+        "import sys, orchestrator.localcloud.faulting.orders;"
         "print([name for name in ('moto', 'boto3', 'starlette', 'uvicorn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

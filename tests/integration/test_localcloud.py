@@ -335,7 +335,7 @@ def test_a_model_needs_its_artifact_and_its_role(cloud: TestCloud) -> None:
     ("service", "call", "members"),
     [
         ("sagemaker", "create_hub", {"HubName": "h", "HubDescription": "d"}),
-        ("iam", "simulate_custom_policy", {"PolicyInputList": ["{}"], "ActionNames": ["s3:GetObject"]}),
+        ("iam", "get_context_keys_for_custom_policy", {"PolicyInputList": ["{}"]}),
     ],
 )  # fmt: skip
 def test_what_is_not_supported_is_one_readable_error_without_retries(

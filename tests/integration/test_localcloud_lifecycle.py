@@ -138,7 +138,10 @@ def test_a_port_that_is_taken_is_named_and_another_is_found_when_none_was_asked_
             assert found.getsockname()[0] == "127.0.0.1"
             assert found.getsockname()[1] not in {0, port}
     assert done.returncode == 1
-    assert done.stderr == f"port {port} on 127.0.0.1 cannot be listened on: Address already in use\n"
+    assert done.stderr == (
+        f"port {port} on 127.0.0.1 cannot be listened on: Address already in use "
+        "(next: choose another port, or none to get a free one)\n"
+    )
 
 
 def test_a_start_that_fails_shows_the_last_line_of_the_log(tmp_path: Path) -> None:
@@ -206,15 +209,20 @@ def test_another_address_than_the_loopback_is_refused_without_a_token(state_dir:
 def test_sigterm_ends_its_fleets_and_removes_its_files(tmp_path: Path) -> None:
     with local_cloud(tmp_path, STANDIN) as cloud:
         with watched(serving_process(cloud)) as fleet, watched(cloud.pid) as process:
+            temporary = Path((tmp_path / "temporary.txt").read_text())
+            (temporary / "of a container").touch()
             os.kill(cloud.pid, signal.SIGTERM)
             assert ends(process)
             assert ends(fleet)
+        assert not temporary.exists()
         assert not (tmp_path / lifecycle.STATE_FILE).exists()
         assert not (tmp_path / "models").exists()
 
 
 def test_a_killed_local_cloud_leaves_no_process_and_the_next_one_no_files(tmp_path: Path) -> None:
     with local_cloud(tmp_path, STANDIN) as cloud, watched(serving_process(cloud)) as fleet:
+        temporary = Path((tmp_path / "temporary.txt").read_text())
+        (temporary / "of a container").touch()
         os.kill(cloud.pid, signal.SIGKILL)
         assert ends(fleet)
     assert json.loads((tmp_path / lifecycle.STATE_FILE).read_text())["pid"] == cloud.pid
@@ -222,6 +230,7 @@ def test_a_killed_local_cloud_leaves_no_process_and_the_next_one_no_files(tmp_pa
     assert list((tmp_path / "models").iterdir())
     with local_cloud(tmp_path, STANDIN) as cloud:
         assert list((tmp_path / "models").iterdir()) == []
+        assert not temporary.exists()
         found = lifecycle.running(tmp_path)
         assert found is not None
         assert (found.pid, found.url) == (cloud.pid, cloud.url)

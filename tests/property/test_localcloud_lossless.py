@@ -47,15 +47,32 @@ def test_a_model_comes_back_as_it_was_created(request: Mapping[str, Any]) -> Non
     assert shown.items() >= asked.items()
 
 
+def possible(variant: Mapping[str, Any], name: str, *, alone: bool) -> dict[str, Any]:
+    """Return a variant without what excludes what else it says: see `rules.variants`."""
+    made = {**variant, "VariantName": name}
+    if alone and "ModelName" in made and (serverless := made.get("ServerlessConfig")):
+        made["ServerlessConfig"] = {**serverless, "MemorySizeInMB": 2048, "MaxConcurrency": 200}
+        dropped = {"InstanceType", "InitialInstanceCount", "InstancePools"}
+        return {key: value for key, value in made.items() if key not in dropped}
+    made = {"InstanceType": "ml.m5.large", **made, "InitialInstanceCount": 3}
+    dropped = {"ServerlessConfig", "InstanceType" if made.get("InstancePools") else "InstancePools"}
+    if scaling := made.get("ManagedInstanceScaling"):
+        made["ManagedInstanceScaling"] = {**scaling, "MinInstanceCount": 1, "MaxInstanceCount": 5}
+    return {key: value for key, value in made.items() if key not in dropped}
+
+
 @SETTINGS
 @given(requests("CreateEndpointConfig"))
 def test_an_endpoint_config_comes_back_as_it_was_created(request: Mapping[str, Any]) -> None:
     asked = without_tags(request)
     world = World(SCOPE, models={})
-    for kind in ("ProductionVariants", "ShadowProductionVariants"):
+    kinds = ("ProductionVariants", "ShadowProductionVariants")
+    alone = sum(len(asked.get(kind) or ()) for kind in kinds) == 1
+    for kind in kinds:
         if kind in asked:
             asked[kind] = [
-                {**variant, "VariantName": f"{kind}-{number}"} for number, variant in enumerate(asked[kind])
+                possible(variant, f"{kind}-{number}", alone=alone)
+                for number, variant in enumerate(asked[kind])
             ]
             named = {variant["ModelName"]: MODEL for variant in asked[kind] if "ModelName" in variant}
             world = World(SCOPE, models={**world.models, **named})

@@ -50,6 +50,23 @@ def test_help_lists_every_command_with_one_line(capsys: pytest.CaptureFixture[st
         assert line.split(" ", 1)[0] in shown
 
 
+@pytest.mark.parametrize("group", [(), ("local-cloud",), ("local-cloud", "faults"), ("config",)])
+def test_a_group_by_itself_shows_its_help_and_ends_as_wrong_use_does(
+    group: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*group) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"Usage: {' '.join(('orchestrator', *group))} [OPTIONS] COMMAND")
+    assert "Commands:\n" in said.err
+
+
+@pytest.mark.parametrize("speed", ["nan", "inf", "0", "-1"])
+def test_a_speed_is_a_number_above_0(speed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("local-cloud", "start", "--speed", speed) == 2
+    assert "--speed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", main.COMMANDS)
 def test_every_commands_help_has_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(name, "--help") == 0
