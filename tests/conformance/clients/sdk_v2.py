@@ -75,9 +75,11 @@ def serverless(session):
 def waiting(session):
     config = AsyncInferenceConfig(output_path=f"s3://{BUCKET}/answers")
     predictor = model(session, "one").deploy(async_inference_config=config, **MACHINE, **JSON)
-    expect(predictor.predict(ROWS), ONE)
+    # The SDK goes on to look for a failure after the answer has come, usually for a quarter of an hour.
+    patience = WaiterConfig(max_attempts=30, delay=1)
+    expect(predictor.predict(ROWS, waiter_config=patience), ONE)
     answer = predictor.predict_async(data=ROWS)
-    expect(answer.get_result(WaiterConfig(max_attempts=30, delay=1)), ONE)
+    expect(answer.get_result(patience), ONE)
     predictor.delete_endpoint()
     step("asynchronous deploy, predict and predict_async")
 
