@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# make test SEED=N has the order and the chance of the run that printed N.
+ORDER  := $(if $(SEED),--randomly-seed=$(SEED))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test demo bench conformance fuzz clean
@@ -27,9 +29,9 @@ check: $(STAMP)  ## format, lint, types and import contracts
 	$(BIN)/lint-imports
 
 test: $(STAMP)  ## all tests, two at a time, and the core's coverage
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov=orchestrator/core \
+	$(BIN)/pytest $(ORDER) --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov=orchestrator/core \
 		tests/unit tests/contract orchestrator entrypoints
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+	$(BIN)/pytest $(ORDER) --numprocesses 2 --dist loadfile --no-loadscope-reorder \
 		tests --ignore=tests/unit --ignore=tests/contract
 
 demo: $(STAMP)  ## the main job on the embedded local cloud, with real data

@@ -136,8 +136,8 @@ def test_pytests_fixture_is_an_empty_local_cloud_for_each_test(tmp_path: Path) -
     done = subprocess.run(
         [*command, "-p", "no:cacheprovider", str(tmp_path)],
         cwd=tmp_path,
-        # Only this plugin: none of the others has to do with it.
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        # Only this plugin: none of the others has to do with it, nor have options of ours.
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,
