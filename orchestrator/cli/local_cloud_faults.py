@@ -1,6 +1,5 @@
 """`orchestrator local-cloud faults add / list / lift`."""
 
-import difflib
 import os
 
 import click
@@ -11,7 +10,7 @@ from orchestrator.cli.terminal import Terminal
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.localcloud import lifecycle
 from orchestrator.localcloud.faulting.faults import Kind
-from orchestrator.localcloud.faulting.orders import FaultOrders
+from orchestrator.localcloud.faulting.orders import FaultOrders, nearest
 
 # What every fault shows and the table has a column for.
 _COLUMNS = ("id", "kind", "operation", "times", "befallen")
@@ -22,8 +21,7 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
     """Let the kinds through; a mistyped one gets the nearest."""
     if value in set(Kind):
         return value
-    near = difflib.get_close_matches(value, [str(kind) for kind in Kind], n=1)
-    meant = f"; did you mean '{near[0]}'?" if near else ""
+    meant = nearest(value, list(Kind))
     raise click.BadParameter(f"'{value}' is none of {', '.join(Kind)}{meant}", ctx, param)
 
 

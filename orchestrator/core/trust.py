@@ -15,9 +15,10 @@ def lets_sagemaker(policy: object) -> bool:
     >>> lets_sagemaker({"Statement": trust}), lets_sagemaker({"Statement": []})
     (True, False)
     """
-    statements = policy.get("Statement", ()) if isinstance(policy, Mapping) else ()
-    listed = [statements] if isinstance(statements, Mapping) else statements
-    matching = [statement for statement in listed if _is_about_sagemaker(statement)]
+    statements = policy.get("Statement") if isinstance(policy, Mapping) else None
+    listed = statements if isinstance(statements, list) else [statements]
+    # What is no statement lets nobody do anything: a fake of IAM may have taken it.
+    matching = [one for one in listed if isinstance(one, Mapping) and _is_about_sagemaker(one)]
     allowed = any(one.get("Effect") == "Allow" for one in matching)
     # A denial under a condition, such as those against confused deputies, may never apply.
     return allowed and not any(one.get("Effect") == "Deny" and not one.get("Condition") for one in matching)

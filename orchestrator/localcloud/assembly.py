@@ -138,12 +138,10 @@ def _kept(keeper: Keeper | None, now: float) -> Worlds:
     """Return the worlds that were kept, as the restart leaves them; they are kept from now on."""
     if keeper is None:
         return Worlds()
-    worlds = Worlds(keeper)
-    for kept in keeper.worlds():
-        world = interrupted(kept, now)
+    found = [(kept, interrupted(kept, now)) for kept in keeper.worlds()]
+    for kept, world in found:
         keeper.note(kept, world)
-        worlds.put(world)
-    return worlds
+    return Worlds(keeper, (world for _, world in found))
 
 
 def _revive(worlds: Worlds, engine: Engine) -> None:

@@ -97,11 +97,10 @@ class LocalCloud:
         who = caller(request)
         response: Response | None = None
         try:
-            if (response := self._admit(who, request)) is not None:
-                pass
-            elif _OWN_PATHS.match(connection["path"]):
+            response = self._admit(who, request)
+            if response is None and _OWN_PATHS.match(connection["path"]):
                 response = await self._parts.own.answer(request)
-            else:
+            elif response is None:
                 await self._aws(who, request, send)
         except ApiError as error:
             response = error_answer(error, request, who.service)

@@ -7,14 +7,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.console.page import page
+from orchestrator.localcloud.console.page import PAGE, page
 from orchestrator.localcloud.console.state import State
 from orchestrator.localcloud.faulting import orders
 from orchestrator.localcloud.faulting.faults import Faults
 from orchestrator.localcloud.wire import parsed, read
 
-PREFIX = "/_local/"
-FAULTS = f"{PREFIX}faults"
 _MOST_DIGITS = 9
 
 
@@ -47,7 +45,7 @@ class OwnPages:
             ApiError: If there is no such page, or the request is not one of it.
         """
         method, path = request.method, request.url.path
-        match method, path.removeprefix(PREFIX):
+        match method, path.removeprefix(f"{PAGE}/"):
             case "GET", "health":
                 return JSONResponse(self._health())
             case "GET", "state":
@@ -57,8 +55,8 @@ class OwnPages:
             case "POST", "reset":
                 await self._reset()
                 return Response(status_code=204)
-            case _ if path == FAULTS or path.startswith(f"{FAULTS}/"):
-                return await self._of_faults(request, path.removeprefix(FAULTS).removeprefix("/"))
+            case _ if path == orders.PATH or path.startswith(f"{orders.PATH}/"):
+                return await self._of_faults(request, path.removeprefix(orders.PATH).removeprefix("/"))
             case "GET", _ if shown := page(path):
                 return shown
             case _:

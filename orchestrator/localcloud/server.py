@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 
 from orchestrator import __version__
 from orchestrator.core.errors import ConflictError, OrchestratorError
-from orchestrator.localcloud.ground import MODELS, Ground
+from orchestrator.localcloud.ground import MODELS, OBJECTS, Ground
 from orchestrator.localcloud.lifecycle import OWNER_FILE, STATE_FILE, listen
 from orchestrator.localcloud.pace import Pace
 from orchestrator.localcloud.renewing import Site
@@ -29,7 +29,7 @@ from orchestrator.localcloud.wanted import HOST, Wanted, url_of
 
 _TEMPORARY, _TEMPORARY_NOTE = "local-cloud-", "temporary.txt"
 _GRACE_SECONDS = 5
-_PASSING = (MODELS, "objects")
+_PASSING = (MODELS, OBJECTS)
 """What is below the folder of a local cloud that keeps nothing, and ends with it; models always do."""
 
 

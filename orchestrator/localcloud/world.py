@@ -1,7 +1,7 @@
 """What the local cloud knows of one account in one region, as plain values.
 
-Nothing here knows HTTP, processes or the clock: `records` and `endpoints` say how one world follows from
-another, and `worlds` holds the present one of each account and region.
+Nothing here knows HTTP, processes or the clock: `rules` says how one world follows from another,
+and `worlds` holds the present one of each account and region.
 """
 
 from collections.abc import Mapping

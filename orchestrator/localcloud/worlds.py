@@ -1,6 +1,6 @@
 """The present world of each account and region: the one thing that changes, and who is told of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from orchestrator.localcloud.world import Scope, World
@@ -30,11 +30,12 @@ class Worlds:
 
     Args:
         keeper: Who keeps them on disk, if anybody does.
+        kept: Those that there are already, as they are on disk.
     """
 
-    def __init__(self, keeper: Keeps | None = None) -> None:
+    def __init__(self, keeper: Keeps | None = None, kept: Iterable[World] = ()) -> None:
         self._keeper = keeper
-        self._worlds: dict[Scope, World] = {}
+        self._worlds = {world.scope: world for world in kept}
         self._seeing: list[Seen] = []
 
     def subscribe(self, seen: Seen) -> None:

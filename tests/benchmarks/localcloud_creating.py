@@ -5,28 +5,23 @@ nobody can serve and the local cloud is told to accept it: what is measured is t
 many model servers a machine can start.
 """
 
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-import boto3
-
-from orchestrator.localcloud.defaults import ACCESS_KEY, REGION, SECRET_KEY
+from orchestrator.localcloud.defaults import REGION
+from orchestrator.localcloud.testing import Cloud, local_cloud
 
 COUNT = 1000
 ROLE = "arn:aws:iam::123456789012:role/creating"
 CONTAINER = {"Image": "registry/unknown:1", "ModelDataUrl": "s3://creating/model.tar.gz"}
 
 
-def furnish(session: Any, url: str) -> None:  # noqa: ANN401 - boto3 has no types
+def furnish(cloud: Cloud) -> None:
     """Make what the models refer to."""
-    s3 = session.client("s3", endpoint_url=url)
+    s3 = cloud.client("s3")
     s3.create_bucket(Bucket="creating", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket="creating", Key="model.tar.gz", Body=b"artifact")
-    session.client("iam", endpoint_url=url).create_role(RoleName="creating", AssumeRolePolicyDocument="{}")
+    cloud.client("iam").create_role(RoleName="creating", AssumeRolePolicyDocument="{}")
 
 
 def create(sagemaker: Any, count: int) -> dict[str, float]:  # noqa: ANN401 - boto3 has no types
@@ -54,23 +49,12 @@ def create(sagemaker: Any, count: int) -> dict[str, float]:  # noqa: ANN401 - bo
 
 def main(count: int = COUNT) -> None:
     """Create, and look whether all is there."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "orchestrator.localcloud", "--port", "0", "--any-image"]
-        with subprocess.Popen(
-            [*command, "--state-dir", str(Path(folder) / "state")], stdout=subprocess.PIPE, text=True
-        ) as process:
-            try:
-                assert process.stdout is not None
-                url = process.stdout.readline().strip().rpartition(" ")[2]
-                session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
-                furnish(session, url)
-                sagemaker = session.client("sagemaker", endpoint_url=url)
-                took = create(sagemaker, count)
-                pages = sagemaker.get_paginator("list_endpoints").paginate(MaxResults=100)
-                assert sum(len(page["Endpoints"]) for page in pages) == count
-            finally:
-                process.terminate()
-                process.wait(60)
+    with local_cloud(any_image=True) as cloud:
+        furnish(cloud)
+        sagemaker = cloud.client("sagemaker")
+        took = create(sagemaker, count)
+        pages = sagemaker.get_paginator("list_endpoints").paginate(MaxResults=100)
+        assert sum(len(page["Endpoints"]) for page in pages) == count
     print(f"{count} models, endpoint configs and endpoints: {sum(took.values()):.1f} s")  # noqa: T201 - a report is what this program is for
     for kind, seconds in took.items():
         print(f"{kind:<18} {seconds / count * 1000:.2f} ms each")  # noqa: T201 - likewise

@@ -101,11 +101,14 @@ class Stage:
             {"TargetValue": target, "PredefinedMetricSpecification": metric, **more},
         )
 
-    def activities(self) -> list[Content]:
-        request = {"ServiceNamespace": "sagemaker", "ResourceId": RESOURCE}
+    def described(self, **more: object) -> Content:
+        request = {"ServiceNamespace": "sagemaker", "ResourceId": RESOURCE, **more}
         answer = self.scaling.look(self.worlds.at(self.scope), "DescribeScalingActivities", request)
         assert answer is not None
-        found: list[Content] = answer["ScalingActivities"]
+        return answer
+
+    def activities(self) -> list[Content]:
+        found: list[Content] = self.described()["ScalingActivities"]
         return found
 
 
@@ -166,6 +169,19 @@ def test_cooldowns_are_as_short_as_time_is_fast() -> None:
         stage.now += 0.2
         await stage.autoscaler.look()
         assert stage.calls == [2, 3]
+
+    on_stage(scenario, speed=60.0)
+
+
+def test_a_sum_over_a_shortened_minute_counts_as_if_it_had_been_whole() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.register(1, 9)
+        metric = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
+        stage.put("TargetTrackingScaling", {"TargetValue": 30.0, "PredefinedMetricSpecification": metric})
+        # Within two seconds, which are the shortest period.
+        stage.level = 4.0
+        await stage.autoscaler.look()
+        assert stage.calls == [4]
 
     on_stage(scenario, speed=60.0)
 
@@ -276,8 +292,24 @@ def test_target_tracking_has_alarms_which_say_what_it_sees_and_go_with_it() -> N
         assert not {high, low} & {alarm.name for alarm in again.alarms}
         (found,) = scalables.targets(stage.scope)[0].policies
         assert len(found.alarms) == 2
+        stage.have(4)
+        assert set(await states(stage, None)) == {"INSUFFICIENT_DATA"}
+        assert await states(stage, 90.0) == ["ALARM", "OK"]
+        assert await states(stage, 36.0) == ["OK", "OK"]
+        assert await states(stage, 35.0) == ["OK", "ALARM"]
+        scalables.clear(stage.scope, KEY)
+        assert list(patches.shelf_at(stage.scope).alarms) == []
 
     on_stage(scenario)
+
+
+async def states(stage: Stage, level: float | None) -> list[str]:
+    """Return the states of the alarms of the only policy, high and low, while its metric is ``level``."""
+    stage.level = level
+    await stage.autoscaler.look()
+    (policy,) = scalables.targets(stage.scope)[0].policies
+    alarms = patches.shelf_at(stage.scope).alarms
+    return [alarms[name].state.value for name in policy.alarms]
 
 
 def test_an_alarm_sets_off_the_step_of_a_policy() -> None:
@@ -347,6 +379,21 @@ def test_activities_tell_what_was_done_why_and_how_it_ended() -> None:
         assert failed["StatusCode"] == "Failed"
         assert "not now" in failed["StatusMessage"]
         assert before["StatusCode"] == "Successful"
+
+    on_stage(scenario)
+
+
+def test_activities_come_in_pages_and_a_token_of_none_is_refused() -> None:
+    async def scenario(stage: Stage) -> None:
+        for least in (2, 3, 4):
+            stage.register(least, 4)
+            await stage.autoscaler.look()
+        first = stage.described(MaxResults=2)
+        last = stage.described(MaxResults=2, NextToken=first["NextToken"])
+        assert [*first["ScalingActivities"], *last["ScalingActivities"]] == stage.activities()
+        assert (len(first["ScalingActivities"]), "NextToken" in last) == (2, False)
+        with pytest.raises(ApiError, match="next token"):
+            stage.described(NextToken="of another list")
 
     on_stage(scenario)
 

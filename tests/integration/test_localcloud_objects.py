@@ -153,8 +153,8 @@ def test_a_copy_outlives_its_source(cloud: TestCloud) -> None:
 
 def test_files_go_with_their_objects(cloud: TestCloud) -> None:
     s3 = cloud.client("s3")
-    folders = [path for path in cloud.state_dir.rglob("objects") if path.is_dir()]
     s3.put_object(Bucket=BUCKET, Key="going", Body=b"unmistakable")
+    folders = [path for path in cloud.state_dir.rglob("objects") if path.is_dir()]
 
     def holding() -> list[Path]:
         files = [file for folder in folders for file in folder.iterdir()]

@@ -5,8 +5,8 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import pytest
 from botocore.eventstream import EventStreamBuffer
@@ -18,6 +18,7 @@ from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.cloudwatch.metrics import Invocation
 from orchestrator.localcloud.dataplane.admission import TARGET_MODEL
 from orchestrator.localcloud.dataplane.manymodels import ManyModels
+from orchestrator.localcloud.dataplane.pipelines import Pipeline
 from orchestrator.localcloud.dataplane.runtime import Runtime
 from orchestrator.localcloud.dataplane.streaming import StreamRuntime
 from orchestrator.localcloud.dataplane.traffic import Share, Traffic
@@ -27,6 +28,8 @@ from orchestrator.localcloud.fleets.exchange import (
     BrokenAnswerError,
     Headers,
     Streamed,
+    gathered,
+    in_one_part,
 )
 from orchestrator.localcloud.fleets.fleet import Fleet, FleetError
 from orchestrator.localcloud.fleets.instances import Instance
@@ -314,3 +317,58 @@ def test_a_model_that_did_not_load_is_loaded_with_the_next_request(failure: Exce
         assert (await models.ask(headers, b"")).body == b"loaded"
 
     asyncio.run(run())
+
+
+@dataclass
+class Step:
+    """A container of a pipeline, which keeps what it was asked."""
+
+    answer: Answer
+    asked: list[tuple[Headers, bytes]] = field(default_factory=list)
+
+    async def ask(self, headers: Headers, body: bytes, instance: str | None = None) -> Answer:
+        self.asked.append((headers, body))
+        return self.answer
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, headers: Headers, body: bytes, instance: str | None = None
+    ) -> AsyncIterator[Streamed]:
+        yield in_one_part(await self.ask(headers, body, instance))
+
+
+def through(*steps: Step, streamed: bool) -> Answer:
+    """Return what a pipeline of these containers answers."""
+    variant = Variant("v", {**CONTAINER, "Containers": []}, "ml.m5.large", 1, 1.0, 60.0)
+    fleets = {str(number): cast("Fleet", step) for number, step in enumerate(steps)}
+    pipeline, headers = Pipeline(variant, fleets), (("accept", "c/d"), ("content-type", "a/b"))
+
+    async def run() -> Answer:
+        if not streamed:
+            return await pipeline.ask(headers, b"sent")
+        async with pipeline.stream(headers, b"sent") as answer:
+            return await gathered(answer)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_each_container_of_a_pipeline_gets_what_the_one_before_it_answered(*, streamed: bool) -> None:
+    kinds = [(("content-type", kind),) for kind in ("1/1", "2/2", "3/3")]
+    steps = [Step(Answer(200, kind, kind[0][1].encode())) for kind in kinds]
+    assert through(*steps, streamed=streamed) == Answer(200, kinds[2], b"3/3")
+    asked = [(dict(headers), body) for step in steps for headers, body in step.asked]
+    assert asked == [
+        ({"accept": "c/d", "content-type": "a/b"}, b"sent"),
+        ({"accept": "c/d", "content-type": "1/1"}, b"1/1"),
+        ({"accept": "c/d", "content-type": "2/2"}, b"2/2"),
+    ]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_pipeline_ends_with_the_first_container_that_refuses(place: int, *, streamed: bool) -> None:
+    steps = [Step(Answer(200, (), b"on")) for _ in range(3)]
+    steps[place].answer = Answer(503, (), b"busy")
+    assert through(*steps, streamed=streamed) == steps[place].answer
+    assert [len(step.asked) for step in steps] == [int(number <= place) for number in range(3)]

@@ -397,10 +397,11 @@ def problem_of(role: Mapping[str, object]) -> str:
         ),
         ({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::1:root"}, "Action": "sts:AssumeRole"}, False),
         ({}, False),
+        ("no statement", False),
     ],
 )
 def test_a_trust_policy_lets_sagemaker_assume_the_role_or_does_not(
-    statement: dict[str, object], *, trusted: bool
+    statement: object, *, trusted: bool
 ) -> None:
     for statements in (statement, [statement]):
         role = {"Arn": "arn:aws:iam::1:role/r", "AssumeRolePolicyDocument": {"Statement": statements}}

@@ -8,6 +8,7 @@ import pytest
 from orchestrator.localcloud.console.page import FILES, page
 from orchestrator.localcloud.console.recent import SECONDS
 from orchestrator.localcloud.console.words import said
+from orchestrator.localcloud.faulting.orders import MEMBERS
 from orchestrator.localcloud.world import Place, Stage, World
 from tests.support.consoles import OWNER, MadeUp, deployment
 
@@ -107,3 +108,11 @@ def test_no_script_makes_html_of_a_text() -> None:
     scripts = "".join(path.read_text() for path in folder.glob("*.js"))
     for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
         assert way not in scripts
+
+
+def test_the_page_has_words_for_every_fault_and_a_field_for_every_member() -> None:
+    script = bytes(page(f"{FILES}page_live.js").body).decode()  # type: ignore[union-attr]  # it is one of its files
+    for kind, members in MEMBERS.items():
+        assert f'  "{kind}": "' in script
+        for member in members - {"kind"}:
+            assert f"  {member}: [" in script

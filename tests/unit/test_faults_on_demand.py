@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestrator.cli.local_cloud_faults import add
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.faulting.faults import Call, Fault, Faults, Kind
 from orchestrator.localcloud.faulting.orders import read
@@ -190,3 +191,8 @@ def test_what_was_there_some_seconds_ago_is_remembered_while_somebody_asks() -> 
     made("third")
     faults.lift()
     assert past.at(HERE, 5) is worlds.at(HERE)
+
+
+def test_the_help_names_every_kind() -> None:
+    for kind in Kind:
+        assert kind in (add.help or "")

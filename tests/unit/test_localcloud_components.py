@@ -1,6 +1,7 @@
 """The rules of inference components, and their fleets, with a clock that is a number."""
 
 import asyncio
+import errno
 import functools
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -29,6 +30,14 @@ HOST = {"VariantName": "host", "InstanceType": "ml.m7i.large", "InitialInstanceC
 CONTAINER = {"Image": "image:1", "ArtifactUrl": "s3://bucket/model.tar.gz", "Environment": {"A": "1"}}
 SPECIFICATION = {"Container": CONTAINER, "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 128}}
 NAMED = {"ModelName": "m", "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 128}}
+WATCHED = {
+    "RollingUpdatePolicy": {
+        "MaximumBatchSize": {"Type": "COPY_COUNT", "Value": 1},
+        "WaitIntervalInSeconds": 0,
+    },
+    "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]},
+}
+BY_TYPE = {**SPECIFICATION, "InstanceType": "ml.m7i.large"}
 CREATION = {
     "InferenceComponentName": "c",
     "EndpointName": "e",
@@ -72,6 +81,8 @@ class Account:
         self, place: Place, variant: Variant, *, group: str | None = None, fault: Fault | None = None
     ) -> Fleet:
         assert group == "/aws/sagemaker/InferenceComponents/c"
+        if self.why_not == "full":
+            raise OSError(errno.ENOSPC, "No space left on device")
         if self.why_not:
             raise FleetError(self.why_not)
         self.started.append(variant)
@@ -223,6 +234,17 @@ async def test_a_component_that_does_not_come_up_has_failed_and_can_only_be_dele
 
 
 @virtually
+async def test_what_breaks_for_a_reason_that_nobody_thought_of_fails_and_can_be_deleted(
+    account: Account,
+) -> None:
+    account.why_not = "full"
+    described = await account.settled("CreateInferenceComponent", **CREATION)
+    assert described["InferenceComponentStatus"] == "Failed"
+    assert described["FailureReason"].startswith("Request to service failed.")
+    account.call("DeleteInferenceComponent", InferenceComponentName="c")
+
+
+@virtually
 async def test_an_endpoint_is_deleted_only_after_its_components(account: Account) -> None:
     await account.settled("CreateInferenceComponent", **CREATION)
     assert "has inference components" in account.refusal("DeleteEndpoint", EndpointName="e").message
@@ -255,10 +277,26 @@ def test_a_component_that_there_is_not_is_named(account: Account) -> None:
             "BaseInferenceComponentName",
         ),
         ({"Specification": {}}, "must be specified"),
+        ({"Specification": None}, "Specification or RuntimeConfig must be specified"),
+        ({"RuntimeConfig": None}, "RuntimeConfig must be specified"),
+        ({"Specifications": [BY_TYPE]}, "Specifications (by instance type)"),
     ],
 )
 def test_a_component_that_cannot_be_is_refused(account: Account, members: Content, words: str) -> None:
     assert words in account.refusal("CreateInferenceComponent", **{**CREATION, **members}).message
+
+
+@virtually
+async def test_an_update_that_says_nothing_or_too_much_is_refused(account: Account) -> None:
+    await account.settled("CreateInferenceComponent", **CREATION)
+    for members, words in (
+        ({}, "Specification or RuntimeConfig must be specified"),
+        ({"Specification": None}, "Specification or RuntimeConfig must be specified"),
+        ({"Specification": NAMED, "Specifications": [BY_TYPE]}, "Specifications (by instance type)"),
+        ({"Specification": NAMED, "DeploymentConfig": WATCHED}, "AutoRollbackConfiguration"),
+    ):
+        error = account.refusal("UpdateInferenceComponent", InferenceComponentName="c", **members)
+        assert words in error.message
 
 
 def test_a_component_that_exists_is_not_made_again(account: Account) -> None:

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import random
+import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from orchestrator.localcloud.objects.checksums import (
     read,
     written,
 )
-from orchestrator.localcloud.objects.content import Content, Reader, Store
+from orchestrator.localcloud.objects.content import Content, Store
 from orchestrator.localcloud.objects.crc import CRC32C, CRC64NVME, Polynomial
 from orchestrator.localcloud.objects.framing import Unframed
 from orchestrator.localcloud.objects.multipart import Order, Part, Summing, completed
@@ -137,11 +138,6 @@ def test_a_file_is_gone_with_the_last_that_refers_to_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_reader_keeps_what_it_reads(tmp_path: Path) -> None:
-    reader = Reader(Store(tmp_path).kept(b"hello"))
-    assert (reader.read(2), reader.read()) == (b"he", b"llo")
-
-
 def test_files_whose_deletion_is_deferred_are_told_of_once(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.defer()
@@ -236,6 +232,21 @@ def test_a_condition_holds_as_its_operator_says(
     asked = putting(aws__key=value)
     denial = statement(Condition={operator: {"aws:Key": wanted}})
     assert (said(asked, denial) is Decision.DENIED) is holds
+
+
+@pytest.fixture
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine nine hours ahead of UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_date_without_a_zone_is_utc_wherever_the_machine_is(in_tokyo: None) -> None:
+    denial = statement(Condition={"DateEquals": {"aws:Key": "2026-01-01T00:00:00"}})
+    assert said(putting(aws__key="2026-01-01T00:00:00+00:00"), denial) is Decision.DENIED
 
 
 @pytest.mark.parametrize(

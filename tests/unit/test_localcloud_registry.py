@@ -1,17 +1,12 @@
 """The rules of the model registry, with a clock that is a number."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.control.operations import perform
-from orchestrator.localcloud.rules.validation import check
-from orchestrator.localcloud.world import Content, Scope, World
+from orchestrator.localcloud.world import Content
+from tests.support.accounts import ARN, RuledAccount
 
-SCOPE = Scope("123456789012", "eu-west-1")
-ARN = "arn:aws:sagemaker:eu-west-1:123456789012"
 CONTAINER = {
     "Image": "image:1",
     "ModelDataUrl": "s3://bucket/model.tar.gz",
@@ -25,25 +20,8 @@ INFERENCE = {
 VARIANT = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m7i.large", "InitialInstanceCount": 1}
 
 
-@dataclass
-class Account:
-    """An account whose time passes by one second with each call."""
-
-    world: World = field(default_factory=lambda: World(SCOPE))
-    now: float = 1000.0
-
-    def call(self, operation: str, **request: Any) -> Content:  # noqa: ANN401 - JSON
-        self.now += 1
-        outcome = perform(self.world, operation, check(operation, request), self.now)
-        self.world = outcome.world
-        return outcome.answer
-
-    def refusal(self, operation: str, **request: Any) -> ApiError:  # noqa: ANN401 - JSON
-        before = self.world
-        with pytest.raises(ApiError) as caught:
-            self.call(operation, **request)
-        assert self.world == before
-        return caught.value
+class Account(RuledAccount):
+    """An account whose model packages are registered in a group ``Digits``."""
 
     def register(self, **members: Any) -> str:  # noqa: ANN401 - JSON
         answer = self.call(
@@ -266,6 +244,13 @@ def test_only_an_approved_package_is_deployed(account: Account) -> None:
 def test_a_model_of_a_package_that_there_is_not_is_refused(account: Account) -> None:
     error = account.refusal("CreateModel", ModelName="m", PrimaryContainer={"ModelPackageName": "Digits/7"})
     assert error.message == f"ModelPackage {ARN}:model-package/Digits/7 does not exist."
+
+
+def test_a_package_of_several_containers_is_refused_by_name(account: Account) -> None:
+    several = {**INFERENCE, "Containers": [CONTAINER, CONTAINER]}
+    account.call("CreateModelPackage", ModelPackageName="several", InferenceSpecification=several)
+    error = account.refusal("CreateModel", ModelName="m", PrimaryContainer={"ModelPackageName": "several"})
+    assert (error.code, "several containers" in error.message) == ("UnsupportedOperation", True)
 
 
 def test_a_package_of_another_account_is_refused_by_name(account: Account) -> None:

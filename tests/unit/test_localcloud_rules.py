@@ -1,6 +1,5 @@
 """The rules of models, endpoint configs and endpoints, with a clock that is a number."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -8,15 +7,11 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from orchestrator.core.shapes import problems
-from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.control.operations import is_ours, perform
 from orchestrator.localcloud.rules import endpoints
 from orchestrator.localcloud.rules.rollouts import timeline
-from orchestrator.localcloud.rules.validation import check
-from orchestrator.localcloud.world import Content, Scope, Stage, World
-
-SCOPE = Scope("123456789012", "eu-west-1")
-ARN = "arn:aws:sagemaker:eu-west-1:123456789012"
+from orchestrator.localcloud.world import Content, Stage
+from tests.support.accounts import ARN, RuledAccount
 
 
 def sourced(kind: str, compression: str, uri: str = "s3://bucket/model/", **more: str) -> dict[str, object]:
@@ -35,18 +30,8 @@ VARIANT = {
 }
 
 
-@dataclass
-class Account:
-    """An account whose time passes by one second with each call."""
-
-    world: World = field(default_factory=lambda: World(SCOPE))
-    now: float = 1000.0
-
-    def call(self, operation: str, **request: Any) -> Content:  # noqa: ANN401 - JSON
-        self.now += 1
-        outcome = perform(self.world, operation, check(operation, request), self.now)
-        self.world = outcome.world
-        return outcome.answer
+class Account(RuledAccount):
+    """An account whose endpoints come up, or do not, when the test says so."""
 
     def arrive(self, name: str = "e") -> None:
         self.now += 1
@@ -76,14 +61,6 @@ def serving(account: Account) -> Account:
     account.call("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
     account.arrive()
     return account
-
-
-def refusal(account: Account, operation: str, **request: Any) -> ApiError:  # noqa: ANN401 - JSON
-    before = account.world
-    with pytest.raises(ApiError) as caught:
-        account.call(operation, **request)
-    assert account.world == before
-    return caught.value
 
 
 def test_an_endpoint_is_creating_until_it_arrives(account: Account) -> None:
@@ -149,12 +126,12 @@ def test_a_failed_creation_says_why_and_can_only_be_deleted(account: Account) ->
     account.fail()
     described = account.described()
     assert (described["EndpointStatus"], described["FailureReason"]) == ("Failed", "it did not come up")
-    error = refusal(account, "UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
+    error = account.refusal("UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
     assert "DeleteEndpoint is the only operation" in error.message
     account.call("DeleteEndpoint", EndpointName="e")
     assert account.described()["EndpointStatus"] == "Deleting"
     account.world = endpoints.gone(account.world, "e")
-    assert refusal(account, "DescribeEndpoint", EndpointName="e").code == "ValidationException"
+    assert account.refusal("DescribeEndpoint", EndpointName="e").code == "ValidationException"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +150,7 @@ def test_a_failed_creation_says_why_and_can_only_be_deleted(account: Account) ->
 def test_a_name_is_taken_once(
     serving: Account, operation: str, request_: dict[str, object], kind: str
 ) -> None:
-    error = refusal(serving, operation, **request_)
+    error = serving.refusal(operation, **request_)
     assert error.message == f"Cannot create already existing {kind.format(ARN)}."
     assert error.code == "ValidationException"
 
@@ -211,23 +188,23 @@ def test_a_name_is_taken_once(
 def test_what_is_missing_is_named_by_its_arn(
     serving: Account, operation: str, request_: dict[str, object], missing: str
 ) -> None:
-    assert refusal(serving, operation, **request_).message == f"Could not find {missing.format(ARN)}."
+    assert serving.refusal(operation, **request_).message == f"Could not find {missing.format(ARN)}."
 
 
 def test_a_moving_endpoint_is_left_alone(serving: Account) -> None:
     serving.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
     text = f'Cannot update in-progress endpoint "{ARN}:endpoint/e".'
-    again = refusal(serving, "UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
+    again = serving.refusal("UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
     assert again.message == text
-    assert refusal(serving, "DeleteEndpoint", EndpointName="e").message == text
+    assert serving.refusal("DeleteEndpoint", EndpointName="e").message == text
     serving.arrive()
     serving.call("DeleteEndpoint", EndpointName="e")
-    assert refusal(serving, "DeleteEndpoint", EndpointName="e").message == text
+    assert serving.refusal("DeleteEndpoint", EndpointName="e").message == text
 
 
 def test_an_update_needs_the_config_that_serves_now(serving: Account) -> None:
     serving.call("DeleteEndpointConfig", EndpointConfigName="c")
-    error = refusal(serving, "UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
+    error = serving.refusal("UpdateEndpoint", EndpointName="e", EndpointConfigName="d")
     assert error.message == f'Could not find endpoint configuration "{ARN}:endpoint-config/c".'
 
 
@@ -243,14 +220,14 @@ def test_an_update_that_moves_traffic_as_asked_keeps_the_names_of_the_variants(s
     routing = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
     at_once = {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}}
     asked = {"EndpointName": "e", "EndpointConfigName": "o"}
-    assert "variant names" in refusal(serving, "UpdateEndpoint", **asked, DeploymentConfig=at_once).message
+    assert "variant names" in serving.refusal("UpdateEndpoint", **asked, DeploymentConfig=at_once).message
     serving.call("UpdateEndpoint", **asked)
     assert serving.described()["EndpointStatus"] == "Updating"
 
 
 def test_two_variants_of_one_name_are_refused(account: Account) -> None:
-    error = refusal(
-        account, "CreateEndpointConfig", EndpointConfigName="t", ProductionVariants=[VARIANT, VARIANT]
+    error = account.refusal(
+        "CreateEndpointConfig", EndpointConfigName="t", ProductionVariants=[VARIANT, VARIANT]
     )
     assert '"primary"' in error.message
 
@@ -346,7 +323,7 @@ def test_a_config_we_cannot_serve_is_kept_but_not_deployed(
     content = {"EndpointConfigName": "u", "ProductionVariants": [variant], **config}
     account.call("CreateEndpointConfig", **content)
     assert account.call("DescribeEndpointConfig", EndpointConfigName="u").items() >= content.items()
-    error = refusal(account, "CreateEndpoint", EndpointName="e", EndpointConfigName="u")
+    error = account.refusal("CreateEndpoint", EndpointName="e", EndpointConfigName="u")
     assert error.code == "UnsupportedOperation"
     assert named in error.message
 
@@ -362,7 +339,7 @@ def test_a_config_we_cannot_serve_is_kept_but_not_deployed(
 def test_a_model_that_says_wrongly_where_it_lies_is_refused(
     account: Account, container: dict[str, object], words: str
 ) -> None:
-    assert words in refusal(account, "CreateModel", ModelName="odd", PrimaryContainer=container).message
+    assert words in account.refusal("CreateModel", ModelName="odd", PrimaryContainer=container).message
 
 
 def test_a_model_may_be_files_below_a_prefix_or_an_archive_by_its_source(account: Account) -> None:
@@ -391,7 +368,7 @@ def test_a_model_we_cannot_serve_is_kept_but_not_deployed(
     account.call("CreateModel", ModelName="odd", **model)
     variants = [{**VARIANT, "ModelName": "odd"}]
     account.call("CreateEndpointConfig", EndpointConfigName="u", ProductionVariants=variants)
-    assert named in refusal(account, "CreateEndpoint", EndpointName="e", EndpointConfigName="u").message
+    assert named in account.refusal("CreateEndpoint", EndpointName="e", EndpointConfigName="u").message
 
 
 def test_a_model_may_have_no_data_but_its_image(account: Account) -> None:
@@ -403,9 +380,9 @@ def test_a_model_may_have_no_data_but_its_image(account: Account) -> None:
 
 
 def test_a_model_needs_exactly_one_way_to_say_what_it_runs_in(account: Account) -> None:
-    assert "Exactly one" in refusal(account, "CreateModel", ModelName="none").message
+    assert "Exactly one" in account.refusal("CreateModel", ModelName="none").message
     both = {"PrimaryContainer": CONTAINER, "Containers": [CONTAINER]}
-    assert "Exactly one" in refusal(account, "CreateModel", ModelName="both", **both).message
+    assert "Exactly one" in account.refusal("CreateModel", ModelName="both", **both).message
 
 
 def test_tags_are_kept_by_key_and_die_with_their_resource(account: Account) -> None:
@@ -422,7 +399,7 @@ def test_tags_are_kept_by_key_and_die_with_their_resource(account: Account) -> N
     account.call("CreateModel", ModelName="t", PrimaryContainer=CONTAINER)
     assert account.call("ListTags", ResourceArn=arn)["Tags"] == []
     twice = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]
-    assert "Duplicate" in refusal(account, "AddTags", ResourceArn=arn, Tags=twice).message
+    assert "Duplicate" in account.refusal("AddTags", ResourceArn=arn, Tags=twice).message
 
 
 def test_tags_of_other_resources_are_not_ours() -> None:
@@ -518,8 +495,8 @@ def test_weights_and_counts_are_asked_for_and_then_there(pair: Account) -> None:
 def test_a_change_of_weights_that_cannot_be_is_refused(
     pair: Account, changes: list[dict[str, object]], words: str
 ) -> None:
-    error = refusal(
-        pair, "UpdateEndpointWeightsAndCapacities", EndpointName="e", DesiredWeightsAndCapacities=changes
+    error = pair.refusal(
+        "UpdateEndpointWeightsAndCapacities", EndpointName="e", DesiredWeightsAndCapacities=changes
     )
     assert words in error.message
 
@@ -536,7 +513,7 @@ def test_counts_that_were_scaled_are_retained_by_an_update(pair: Account) -> Non
 def test_the_size_of_a_step_is_judged_by_the_retained_count(serving: Account) -> None:
     config(serving, "one", {**VARIANT, "InitialInstanceCount": 1})
     request = {"EndpointName": "e", "EndpointConfigName": "one", "DeploymentConfig": routing("CANARY")}
-    assert "50%" in refusal(serving, "UpdateEndpoint", **request).message
+    assert "50%" in serving.refusal("UpdateEndpoint", **request).message
     serving.call("UpdateEndpoint", RetainAllVariantProperties=True, **request)
 
 
@@ -553,7 +530,7 @@ def test_instances_may_follow_serverless_and_never_the_other_way(account: Accoun
     account.arrive()
     account.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="c")
     account.arrive()
-    error = refusal(account, "UpdateEndpoint", EndpointName="e", EndpointConfigName="less")
+    error = account.refusal("UpdateEndpoint", EndpointName="e", EndpointConfigName="less")
     assert "can not be updated to a serverless endpoint" in error.message
 
 
@@ -574,7 +551,7 @@ def test_what_serverless_excludes_is_refused(
 ) -> None:
     account.call("CreateModel", ModelName="s", PrimaryContainer=CONTAINER, **model)
     config(account, "s", *({**variant, "ModelName": "s"} for variant in variants), **members)
-    error = refusal(account, "CreateEndpoint", EndpointName="e", EndpointConfigName="s")
+    error = account.refusal("CreateEndpoint", EndpointName="e", EndpointConfigName="s")
     assert error.code == "ValidationException"
     assert words in error.message
 
@@ -585,7 +562,7 @@ def test_an_endpoint_stays_asynchronous(account: Account) -> None:
     account.call("CreateEndpoint", EndpointName="e", EndpointConfigName="queue")
     account.arrive()
     assert account.described()["AsyncInferenceConfig"] == output
-    error = refusal(account, "UpdateEndpoint", EndpointName="e", EndpointConfigName="c")
+    error = account.refusal("UpdateEndpoint", EndpointName="e", EndpointConfigName="c")
     assert error.message == "The AsyncInferenceConfig parameter cannot be removed from this endpoint."
 
 
@@ -603,7 +580,7 @@ def test_one_shadow_goes_with_one_variant(account: Account) -> None:
     shadow = {**VARIANT, "VariantName": "shadow"}
     pair = ({**VARIANT, "VariantName": "a"}, {**VARIANT, "VariantName": "b"})
     config(account, "many", *pair, ShadowProductionVariants=[shadow])
-    error = refusal(account, "CreateEndpoint", EndpointName="e", EndpointConfigName="many")
+    error = account.refusal("CreateEndpoint", EndpointName="e", EndpointConfigName="many")
     assert "Exactly one production variant and one shadow variant" in error.message
 
 

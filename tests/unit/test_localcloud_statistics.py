@@ -1,10 +1,14 @@
 """Statistics of CloudWatch, the store of datapoints, and what SageMaker counts."""
 
 import math
+import os
 from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from orchestrator.localcloud import gauges
 from orchestrator.localcloud.cloudwatch.metrics import Invocation, Mode, measurements
 from orchestrator.localcloud.cloudwatch.series import Series, metric
 from orchestrator.localcloud.cloudwatch.statistics import (
@@ -16,8 +20,15 @@ from orchestrator.localcloud.cloudwatch.statistics import (
     statistic,
     statistic_set,
 )
-from orchestrator.localcloud.gauges import Load, used
+from orchestrator.localcloud.dataplane.asynchronous import Backlog
+from orchestrator.localcloud.dataplane.traffic import Share, Traffic
+from orchestrator.localcloud.gauges import Gauges, Load, used
 from orchestrator.localcloud.world import Place, Scope
+from orchestrator.localcloud.worlds import Worlds
+from tests.support.consoles import Group, MadeUp, Process, deployment
+
+if TYPE_CHECKING:
+    from orchestrator.localcloud.fleets.fleet import Fleet
 
 HUNDRED = sample_of({float(value): 1.0 for value in range(1, 101)})
 PLACE = Place(Scope("123456789012", "eu-west-1"), "e")
@@ -178,3 +189,35 @@ def test_the_load_of_an_instance_is_that_of_its_process_and_all_that_it_has_star
     loads = {7: Load(1, 1.0, 100), 8: Load(7, 2.0, 10), 9: Load(8, 4.0, 1), 10: Load(1, 8.0, 1000)}
     assert used(7, loads) == (7.0, 111)
     assert used(11, loads) == (0, 0)
+
+
+def measuring(worlds: Worlds, folder: Path) -> Gauges:
+    """Return what measures this process as the one instance of every endpoint."""
+    made = deployment("e-1")
+    (variant,) = made.variants
+    share = Share(cast("Fleet", Group(variant, (Process("i-0", os.getpid()),))), variant, made, 1.0)
+    return Gauges(worlds, lambda _: Traffic((share,)), lambda _: Backlog(0, 0.0), folder)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="this machine does not say what processes use")
+def test_the_load_of_an_instance_is_measured_by_endpoint_and_variant(tmp_path: Path) -> None:
+    made_up = MadeUp()
+    made_up.put("e", {"e-1": 1.0})
+    measure = measuring(made_up.worlds, tmp_path / "not-made-yet")
+    assert {gauge.name for gauge in measure()} == {"MemoryUtilization", "DiskUtilization"}
+    found = {gauge.name: gauge for gauge in measure()}
+    assert set(found) == {"CPUUtilization", "MemoryUtilization", "DiskUtilization"}
+    for gauge in found.values():
+        assert (gauge.namespace, gauge.unit) == ("/aws/sagemaker/Endpoints", "Percent")
+        assert gauge.dimensions == {"EndpointName": "e", "VariantName": "primary"}
+    assert 0 < found["MemoryUtilization"].value < 100
+
+
+def test_without_endpoints_no_process_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        pytest.fail("processes were looked at for nobody")
+
+    monkeypatch.setattr(gauges, "all_loads", fail)
+    made_up = MadeUp()
+    made_up.worlds.put(made_up.worlds.at(PLACE.scope))
+    assert list(measuring(made_up.worlds, tmp_path)()) == []

@@ -5,12 +5,23 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.resources import EndpointStatus
 from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.autoscaling.capacities import capacity, order
+from orchestrator.localcloud.autoscaling.scalables import COPIES, PROVISIONED, Key
 from orchestrator.localcloud.autoscaling.schedules import read
 from orchestrator.localcloud.autoscaling.tracking import metric_of, stepped, tracked
 from orchestrator.localcloud.fleets.images import is_emulated
+from orchestrator.localcloud.rules.validation import check
+from orchestrator.localcloud.world import Component, Content, Deployment, Endpoint, Scope, Variant, World
 
 FIFTEEN = 15
+VARIANT_OF_5 = {
+    "EndpointName": "e",
+    "DesiredWeightsAndCapacities": [
+        {"VariantName": "v", "ServerlessUpdateConfig": {"ProvisionedConcurrency": 5}}
+    ],
+}
 
 
 @pytest.mark.parametrize(
@@ -127,6 +138,44 @@ def test_the_predefined_metrics_are_of_the_variant_or_the_component() -> None:
     assert of_copies is not None
     assert of_copies.dimensions == {"InferenceComponentName": "one"}
     assert metric_of({"PredefinedMetricSpecification": {"PredefinedMetricType": "Else"}}, "x") is None
+
+
+@pytest.mark.parametrize(
+    ("key", "present", "operation", "member"),
+    [
+        (Key("endpoint/e/variant/v", PROVISIONED), 3, "UpdateEndpointWeightsAndCapacities", VARIANT_OF_5),
+        (
+            Key("inference-component/c", COPIES),
+            2,
+            "UpdateInferenceComponentRuntimeConfig",
+            {"InferenceComponentName": "c", "DesiredRuntimeConfig": {"CopyCount": 5}},
+        ),
+    ],
+)
+def test_provisioned_concurrency_and_copies_are_scaled_as_well(
+    key: Key, present: int, operation: str, member: Content
+) -> None:
+    world = with_capacities("InService")
+    assert capacity(world, key) == present
+    assert order(key, 5) == (operation, member)
+    assert check(operation, member) == member
+
+
+def test_what_is_not_there_or_on_its_way_has_no_capacity() -> None:
+    assert capacity(with_capacities("Updating"), Key("inference-component/c", COPIES)) is None
+    assert capacity(with_capacities("InService"), Key("inference-component/other", COPIES)) is None
+    assert capacity(with_capacities("InService"), Key("endpoint/e/variant/other", PROVISIONED)) is None
+
+
+def with_capacities(status: str) -> World:
+    """Return a world with three provisioned places of variant ``v``, and two copies of component ``c``."""
+    variant = Variant("v", {}, "", 0, 1.0, 60.0, serverless={"ProvisionedConcurrency": 3})
+    serving = Deployment("config", (variant,), None, 1.0)
+    endpoint = Endpoint("e", EndpointStatus.IN_SERVICE, "config", 1.0, 1.0, serving)
+    copies = Variant("v", {}, "ml.m5.large", 2, 1.0, 60.0, component="c")
+    component = Component("c", "e", "v", status, {}, 1.0, 1.0, copies)
+    scope = Scope("123456789012", "eu-west-1")
+    return World(scope, endpoints={"e": endpoint}, components={"c": component})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import uuid
 from collections import deque
 from dataclasses import dataclass
 
+from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.autoscaling.capacities import words
 from orchestrator.localcloud.autoscaling.scalables import NAMESPACE, Key
 from orchestrator.localcloud.world import Content, Scope
@@ -81,7 +82,11 @@ class Activities:
         activity.message = f"Failed to set {words(activity.key)} to {activity.count}. Reason: {reason}"
 
     def shown(self, scope: Scope, request: Content) -> Content:
-        """Answer DescribeScalingActivities."""
+        """Answer DescribeScalingActivities.
+
+        Raises:
+            ApiError: If the token is none, or what it stands for is kept no longer.
+        """
         found = [
             activity
             for activity in self._kept.get(scope, ())
@@ -90,7 +95,9 @@ class Activities:
         ]
         token = str(request.get("NextToken") or "")
         names = [activity.name for activity in found]
-        first = names.index(token) + 1 if token in names else 0
+        if token and token not in names:
+            raise ApiError("InvalidNextTokenException", "The next token supplied was invalid.")
+        first = names.index(token) + 1 if token else 0
         size = int(request.get("MaxResults") or _PAGE)
         page = found[first : first + size]
         answer: dict[str, object] = {"ScalingActivities": [activity.shown() for activity in page]}

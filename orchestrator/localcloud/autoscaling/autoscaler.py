@@ -17,8 +17,9 @@ from orchestrator.localcloud.autoscaling.capacities import capacity, order
 from orchestrator.localcloud.autoscaling.scalables import Action, Key, Policy, Target
 from orchestrator.localcloud.autoscaling.tracking import (
     IN_PERIODS,
-    LOW_PART,
     Metric,
+    is_high,
+    is_low,
     metric_of,
     stepped,
     tracked,
@@ -162,10 +163,7 @@ class Autoscaler:
         start, end = action.window
         if (start is not None and now < start) or (end is not None and now > end):
             return False
-        schedule = schedules.read(action.schedule, action.zone)
-        if schedule.every_seconds is not None:
-            return now - last >= self._pace.shortened(schedule.every_seconds)
-        return schedule.is_due(last, now)
+        return schedules.read(action.schedule, action.zone).is_due(last, now, self._pace.speed)
 
     def _tracked(self, scope: Scope, target: Target, policy: Policy, present: int) -> int | None:
         """Return how many a target tracking policy wants; ``None`` for as many as there are."""
@@ -177,7 +175,7 @@ class Autoscaler:
         scales_in = not policy.configuration.get("DisableScaleIn")
         wanted = tracked(values, goal, present, scales_in=scales_in)
         for alarm in policy.alarms:
-            fires = _is_low(values, goal) if "AlarmLow" in alarm else (tracked(values, goal, 1) or 0) > 1
+            fires = is_low(values, goal) if "AlarmLow" in alarm else is_high(values, goal)
             unknown = "INSUFFICIENT_DATA" if values[0] is None else "OK"
             scalables.show(scope, alarm, "ALARM" if fires else unknown, self._pace.clock())
         return wanted
@@ -224,7 +222,3 @@ def _cooldown(policy: Policy, *, out: bool) -> float:
 
 def _scales_in(policy: Policy) -> bool:
     return policy.kind == "TargetTrackingScaling" and not policy.configuration.get("DisableScaleIn")
-
-
-def _is_low(values: list[float | None], goal: float) -> bool:
-    return all(value is not None and value < LOW_PART * goal for value in values)

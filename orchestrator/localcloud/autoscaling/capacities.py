@@ -5,6 +5,7 @@ import re
 from orchestrator.core.resources import EndpointStatus
 from orchestrator.localcloud.autoscaling.scalables import COPIES, INSTANCES, Key
 from orchestrator.localcloud.fleets.coldstart import provisioned
+from orchestrator.localcloud.rules.components import IN_SERVICE
 from orchestrator.localcloud.world import Content, Deployment, Variant, World
 
 VARIANT = re.compile(r"endpoint/(?P<endpoint>[^/]+)/variant/(?P<variant>[^/]+)")
@@ -15,8 +16,9 @@ def capacity(world: World, key: Key) -> int | None:
     """Return how much there is; ``None`` if it is not there, or on its way to another capacity."""
     if named := COMPONENT.fullmatch(key.resource):
         component = world.components.get(named["component"])
-        settled = component is not None and component.status == "InService"
-        return component.serving.count if settled and component and component.serving else None
+        if component is None or component.serving is None or component.status != IN_SERVICE:
+            return None
+        return component.serving.count
     named = VARIANT.fullmatch(key.resource)
     endpoint = world.endpoints.get(named["endpoint"]) if named else None
     if named is None or endpoint is None or endpoint.status is not EndpointStatus.IN_SERVICE:
@@ -30,10 +32,9 @@ def capacity(world: World, key: Key) -> int | None:
 def order(key: Key, count: int) -> tuple[str, Content]:
     """Return the operation that gives ``key`` this capacity, and its request."""
     if named := COMPONENT.fullmatch(key.resource):
-        wanted: Content = {"CopyCount": count}
         return "UpdateInferenceComponentRuntimeConfig", {
             "InferenceComponentName": named["component"],
-            "DesiredRuntimeConfig": wanted,
+            "DesiredRuntimeConfig": {"CopyCount": count},
         }
     _, endpoint, _, variant = key.resource.split("/")
     change: Content = {"DesiredInstanceCount": count}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.cloudwatch.models import Alarm, cloudwatch_backends
 
+from orchestrator.core.scaling import Dimension
 from orchestrator.localcloud.autoscaling.tracking import IN_PERIODS, LOW_PART, OUT_PERIODS, Metric, metric_of
 from orchestrator.localcloud.cloudwatch import patches, series
 from orchestrator.localcloud.cloudwatch.shelf import State
@@ -31,10 +32,8 @@ if TYPE_CHECKING:
 _MENDING = threading.Lock()
 _MODELS, _RESPONSES = "moto.applicationautoscaling.models", "moto.applicationautoscaling.responses"
 NAMESPACE = "sagemaker"
-INSTANCES = "sagemaker:variant:DesiredInstanceCount"
-PROVISIONED = "sagemaker:variant:DesiredProvisionedConcurrency"
+INSTANCES, PROVISIONED = Dimension.INSTANCES.value, Dimension.PROVISIONED_CONCURRENCY.value
 COPIES = "sagemaker:inference-component:DesiredCopyCount"
-
 
 Put = Callable[..., "FakeApplicationAutoscalingPolicy"]
 """moto's own way to put a policy."""
@@ -120,7 +119,9 @@ def targets(scope: Scope) -> list[Target]:
 
 def find(scope: Scope, key: Key) -> Target | None:
     """Return one target, if there is one."""
-    return next((target for target in targets(scope) if target.key == key), None)
+    backend = _backend(scope)
+    kept = backend.targets.get(key.dimension, {}).get(key.resource)
+    return _target(backend, kept) if kept and kept.service_namespace == NAMESPACE else None
 
 
 def bound(scope: Scope, key: Key, change: Content) -> None:

@@ -102,17 +102,29 @@ def tracked(
     >>> tracked([90.0, None, 90.0], 30.0, 2) is None
     True
     """
-    recent = _all_known(values[:OUT_PERIODS], OUT_PERIODS)
-    if recent and min(recent) > target:
+    if is_high(values, target):
+        recent = _newest(values, OUT_PERIODS)
         return max(math.ceil(max(present, 1) * sum(recent) / len(recent) / target), present + 1)
-    long = _all_known(values[:IN_PERIODS], IN_PERIODS)
-    if scales_in and long and max(long) < LOW_PART * target:
-        return min(math.ceil(present * max(long) / target), present)
+    if scales_in and is_low(values, target):
+        return min(math.ceil(present * max(_newest(values, IN_PERIODS)) / target), present)
     return None
 
 
-def _all_known(values: Sequence[float | None], count: int) -> Sequence[float]:
-    known = [value for value in values if value is not None]
+def is_high(values: Sequence[float | None], target: float) -> bool:
+    """Tell whether a metric, newest first, is so high that there are to be more."""
+    recent = _newest(values, OUT_PERIODS)
+    return bool(recent) and min(recent) > target
+
+
+def is_low(values: Sequence[float | None], target: float) -> bool:
+    """Tell whether a metric, newest first, is so low that there may be fewer."""
+    long = _newest(values, IN_PERIODS)
+    return bool(long) and max(long) < LOW_PART * target
+
+
+def _newest(values: Sequence[float | None], count: int) -> Sequence[float]:
+    """Return the ``count`` newest values; none of them unless all were measured."""
+    known = [value for value in values[:count] if value is not None]
     return known if len(known) == count else ()
 
 

@@ -1,14 +1,13 @@
 """moto behind the front: every service and operation that is not ours.
 
-The only module that knows moto. Its names are internal to moto and pinned by
+One of the modules that know moto. Its names are internal to moto and pinned by
 ``tests/contract/test_moto_symbols.py``.
 """
 
 import asyncio
-import math
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
 from xml.parsers.expat import ExpatError
@@ -29,14 +28,11 @@ from starlette.types import Message, Receive, Scope, Send
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.behind import identity, stacks
 from orchestrator.localcloud.cloudwatch import patches as cloudwatch
-from orchestrator.localcloud.cloudwatch.patches import shelf_at
-from orchestrator.localcloud.cloudwatch.reading import metric_of
 from orchestrator.localcloud.objects.content import Store
 from orchestrator.localcloud.objects.installing import install
 from orchestrator.localcloud.objects.passing import BODY, Answer, Arrived, arrived, release
 from orchestrator.localcloud.objects.receiving import GoneError
 from orchestrator.localcloud.wire import Caller, error_answer, operation_of
-from orchestrator.localcloud.world import Scope as Place
 
 _THREADS = 16
 # Conditional writes of S3, and of nothing else.
@@ -62,17 +58,6 @@ def account_of(who: Caller, header: str | None) -> str:
         header: The request's ``x-moto-account-id``, which wins.
     """
     return header or str(get_account_id_from(who.access_key))
-
-
-def datapoints(scope: Place, alarm: Mapping[str, Any], since: float) -> list[tuple[float, float]]:
-    """Return moment and value of what was measured of an alarm's metric since a moment."""
-    measured = shelf_at(scope).series.between(metric_of(alarm), math.nextafter(since, math.inf), math.inf)
-    return [
-        (float(moment), value)
-        for moment, sample in measured
-        for value, count in sample.values or ()
-        for _ in range(round(count))
-    ]
 
 
 class Moto:

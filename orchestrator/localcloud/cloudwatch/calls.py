@@ -8,9 +8,10 @@ from typing import Any
 
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.cloudwatch.checks import Request, check_composite_alarm, check_metric_alarm
-from orchestrator.localcloud.cloudwatch.reading import metric_of, seconds
+from orchestrator.localcloud.cloudwatch.reading import metric_of, position, seconds
 from orchestrator.localcloud.cloudwatch.rules import name_of
 from orchestrator.localcloud.cloudwatch.shelf import (
+    ACTIONS,
     METRIC,
     Alarm,
     Entry,
@@ -21,8 +22,6 @@ from orchestrator.localcloud.cloudwatch.shelf import (
 )
 
 _PAGE = 100
-_STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
-_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 Answer = dict[str, Any]
 
 
@@ -146,7 +145,7 @@ def set_alarm_state(shelf: Shelf, request: Request) -> Answer:
         ApiError: If there is no such alarm or state, or the detail is no JSON.
     """
     value, detail = request["StateValue"], request.get("StateReasonData") or "{}"
-    if value not in _STATES:
+    if value not in ACTIONS:
         raise ApiError(
             "ValidationError",
             f"1 validation error detected: Value '{value}' at 'stateValue' failed to satisfy constraint: "
@@ -193,7 +192,7 @@ def _matches(alarm: Alarm, request: Request) -> bool:
         return False
     if request.get("StateValue", alarm.state.value) != alarm.state.value:
         return False
-    actions = [each for kind in _ACTIONS for each in alarm.content.get(kind) or ()]
+    actions = [each for kind in ACTIONS.values() for each in alarm.content.get(kind) or ()]
     return not action or any(each.startswith(action) for each in actions)
 
 
@@ -209,16 +208,10 @@ def _is_asked(entry: Entry, request: Request) -> bool:
 
 
 def _page(items: Sequence[Any], request: Request) -> tuple[Sequence[Any], Mapping[str, str]]:
-    """Return one page, and how to ask for the next.
-
-    Raises:
-        ApiError: If the token is none of ours.
-    """
-    token, most = request.get("NextToken") or "0", int(request.get("MaxRecords") or _PAGE)
-    if not token.isdecimal():
-        raise ApiError("InvalidNextToken", "The next token specified is invalid.")
-    end = int(token) + most
-    return items[int(token) : end], {"NextToken": str(end)} if len(items) > end else {}
+    """Return one page, and how to ask for the next."""
+    first = position(request)
+    end = first + int(request.get("MaxRecords") or _PAGE)
+    return items[first:end], {"NextToken": str(end)} if len(items) > end else {}
 
 
 def _shown(entry: Entry) -> Answer:

@@ -1,4 +1,4 @@
-"""Messages that the local cloud sends by itself: to EventBridge and to topics of SNS, in moto.
+"""What the local cloud sends by itself: events to EventBridge in moto, and what others put into its outbox.
 
 They go out one after the other in a thread of their own: whoever caused them does not wait, and an HTTP
 endpoint that is subscribed to a topic may be slow. Names of moto are pinned by
@@ -17,7 +17,7 @@ from typing import Any
 from orchestrator.localcloud.cloudwatch import targets
 from orchestrator.localcloud.world import Scope
 
-_EVENTS, _SNS = "moto.events.models", "moto.sns.models"
+_EVENTS = "moto.events.models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +94,3 @@ def emit(scope: Scope, event: Event) -> None:
         "Time": event.at,
     }
     backend.put_events([entry])
-
-
-def publish(scope: Scope, topic: str, subject: str, message: str) -> str | None:
-    """Publish a message on a topic, and return why it could not be, if so."""
-    if _SNS not in sys.modules:
-        return f"Topic {topic} does not exist"
-    models = sys.modules[_SNS]
-    _, _, _, region, account, _ = topic.split(":", 5)
-    backend = models.sns_backends[account or scope.account][region or scope.region]
-    if topic not in backend.topics:
-        return f"Topic {topic} does not exist"
-    backend.publish(message=message, arn=topic, subject=subject)
-    return None

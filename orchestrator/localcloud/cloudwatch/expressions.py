@@ -23,6 +23,7 @@ _BINDING = {
 _NEGATION = 6
 _SAME = {"OR": "||", "AND": "&&"}
 _END = ""
+_DEEPEST = 60
 
 
 class ExpressionError(ValueError):
@@ -184,6 +185,3 @@ class _Reader:
         if self.next != word:
             raise ExpressionError(f"'{word}' is missing")
         self.take()
-
-
-_DEEPEST = 60

@@ -11,10 +11,8 @@ from typing import Any
 
 import botocore.session
 
-from orchestrator.localcloud.cloudwatch import rules
-from orchestrator.localcloud.cloudwatch.shelf import Alarm, Shelf, State, Transition
+from orchestrator.localcloud.cloudwatch.shelf import ACTIONS, Alarm, Shelf, State, Transition
 
-_ACTIONS = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
 _MOST_SUBJECT = 100
 # The members of PutMetricAlarm that say when it fires.
 _WHEN = ("EvaluationPeriods", "DatapointsToAlarm", "ComparisonOperator", "Threshold")
@@ -22,7 +20,7 @@ _WHEN = ("EvaluationPeriods", "DatapointsToAlarm", "ComparisonOperator", "Thresh
 
 def actions_of(alarm: Alarm, state: str) -> tuple[str, ...]:
     """Return the ARNs of what an alarm does when it comes into a state."""
-    return tuple(alarm.content.get(_ACTIONS[state]) or ())
+    return tuple(alarm.content.get(ACTIONS[state]) or ())
 
 
 def subject(shelf: Shelf, alarm: Alarm, state: str) -> str:
@@ -44,8 +42,7 @@ def notification(shelf: Shelf, alarm: Alarm, change: Transition) -> str:
         "Region": _region(shelf.scope.region),
         "AlarmArn": alarm.alarm_arn,
         "OldStateValue": change.before.value,
-        **{kind: list(content.get(kind) or ()) for kind in ("OKActions", "AlarmActions")},
-        "InsufficientDataActions": list(content.get("InsufficientDataActions") or ()),
+        **{kind: list(content.get(kind) or ()) for kind in ACTIONS.values()},
     }
     if alarm.is_composite:
         children = change.after.detail.get("triggeringAlarms", [])
@@ -67,7 +64,7 @@ def event(alarm: Alarm, change: Transition) -> dict[str, Any]:
 
 def triggering(shelf: Shelf, alarm: Alarm) -> dict[str, Any]:
     """Return the detail of a composite alarm's state: the alarms that its rule looks at."""
-    children = (shelf.alarms.get(name) for name in rules.children(rules.parse(alarm.content["AlarmRule"])))
+    children = (shelf.alarms.get(name) for name in alarm.watched())
     return {
         "triggeringAlarms": [
             {

@@ -70,6 +70,16 @@ class Invocation:
     model: str = ""
     most: tuple[int, int] = (0, 0)
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether it counts as a 4xx."""
+        return _CLIENT_ERROR <= self.status < _SERVER_ERROR
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it counts as a 5xx, as does what was not answered as a whole."""
+        return self.status == 0 or self.status >= _SERVER_ERROR
+
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
@@ -183,8 +193,8 @@ def measurements(group: Sequence[Invocation]) -> Iterator[Measurement]:
 def _values(group: Sequence[Invocation]) -> Iterator[tuple[str, str, Sequence[float]]]:
     """Yield name, unit and values of every metric that the invocations have."""
     mode = group[0].mode
-    refused = [_CLIENT_ERROR <= one.status < _SERVER_ERROR for one in group]
-    broken = [one.status == 0 or one.status >= _SERVER_ERROR for one in group]
+    refused = [one.is_refused for one in group]
+    broken = [one.is_broken for one in group]
     yield "Invocation4XXErrors", _NONE, refused
     yield "Invocation5XXErrors", _NONE, broken
     failed = [not_taken or failure for not_taken, failure in zip(refused, broken, strict=True)]

@@ -81,7 +81,7 @@ def list_metrics(series: Series, request: Request, now: float) -> dict[str, Any]
     """Answer ListMetrics, ``now`` seconds since 1970."""
     since = now - _RECENTLY_SECONDS if request.get("RecentlyActive") else 0.0
     found = [what for what in series.metrics(since) if _is_wanted(what, request)]
-    first = _position(request)
+    first = position(request)
     answer: dict[str, Any] = {"Metrics": [shown(what) for what in found[first : first + _PAGE]]}
     if len(found) > first + _PAGE:
         answer["NextToken"] = str(first + _PAGE)
@@ -103,6 +103,18 @@ def metric_of(content: Request) -> Metric:
 def seconds(moment: dt.datetime) -> float:
     """Return a moment of a request in seconds since 1970; without a zone it is UTC."""
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
+
+
+def position(request: Request) -> int:
+    """Return where the next page begins.
+
+    Raises:
+        ApiError: If the token is none of ours.
+    """
+    token = request.get("NextToken") or "0"
+    if not token.isdecimal():
+        raise ApiError("InvalidNextToken", "The next token specified is invalid.")
+    return int(token)
 
 
 def by_period(
@@ -135,7 +147,7 @@ def _moments(queries: Sequence[Request], start: float, end: float) -> Sequence[f
 
 def _paged(answered: Sequence[Request], request: Request, *, descending: bool) -> dict[str, Any]:
     """Return the part of the datapoints that a page holds, across the queries."""
-    first, most = _position(request), int(request.get("MaxDatapoints") or _MOST_DATAPOINTS)
+    first, most = position(request), int(request.get("MaxDatapoints") or _MOST_DATAPOINTS)
     before, results = 0, []
     for one in answered:
         points: Points = one["Points"]
@@ -216,15 +228,3 @@ def _is_wanted(what: Metric, request: Request) -> bool:
         each["Name"] in has and each.get("Value", has[each["Name"]]) == has[each["Name"]]
         for each in request.get("Dimensions") or ()
     )
-
-
-def _position(request: Request) -> int:
-    """Return where the next page begins.
-
-    Raises:
-        ApiError: If the token is none of ours.
-    """
-    token = request.get("NextToken") or "0"
-    if not token.isdecimal():
-        raise ApiError("InvalidNextToken", "The next token specified is invalid.")
-    return int(token)

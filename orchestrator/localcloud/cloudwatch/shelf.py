@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.localcloud.cloudwatch import rules
-from orchestrator.localcloud.cloudwatch.evaluation import INSUFFICIENT
+from orchestrator.localcloud.cloudwatch.evaluation import ALARM, INSUFFICIENT, OK
 from orchestrator.localcloud.cloudwatch.series import Series
 from orchestrator.localcloud.world import Scope
 
 MOST_HISTORY = 10_000
 METRIC, COMPOSITE = "MetricAlarm", "CompositeAlarm"
+ACTIONS = {OK: "OKActions", ALARM: "AlarmActions", INSUFFICIENT: "InsufficientDataActions"}
+"""By the state that an alarm comes into: the member that lists what it does then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +167,7 @@ def described(alarm: Alarm) -> dict[str, Any]:
     state = alarm.state
     shown = {
         "ActionsEnabled": True,
-        "OKActions": [],
-        "AlarmActions": [],
-        "InsufficientDataActions": [],
+        **{kind: [] for kind in ACTIONS.values()},
         **({} if alarm.is_composite or "Metrics" in alarm.content else {"Dimensions": []}),
         **alarm.content,
         "AlarmName": alarm.name,

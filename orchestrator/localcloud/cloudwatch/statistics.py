@@ -140,8 +140,19 @@ def statistic(name: str, sample: Sample) -> float | None:
         return None
     kind, bounds = parsed
     if kind == "p":
-        return _percentile(sample.values, bounds.high or 0.0, sample.count)
+        return percentile(sample.values, bounds.high or 0.0, sample.count)
     return _EXTENDED[kind](sample.values, bounds)
+
+
+def percentile(values: Sequence[tuple[float, float]], share: float, everything: float) -> float:
+    """Return the value at the rank of a share of ``everything``."""
+    rank = share * everything
+    before = 0.0
+    for value, count in values:
+        before += count
+        if before >= rank - 1e-9:
+            return value
+    return values[-1][0]
 
 
 def is_too_few(name: str, sample: Sample) -> bool:
@@ -200,23 +211,12 @@ def _mean(values: Iterable[tuple[float, float]]) -> float | None:
     return math.fsum(value * count for value, count in kept) / count if count else None
 
 
-def _percentile(values: _Values, share: float, everything: float) -> float:
-    """Return the value at the rank of a share of ``everything``."""
-    rank = share * everything
-    before = 0.0
-    for value, count in values:
-        before += count
-        if before >= rank - 1e-9:
-            return value
-    return values[-1][0]
-
-
 def _winsorized(values: _Values, bounds: Bounds) -> float | None:
     low, high = bounds.low, bounds.high
     if bounds.shares:
         everything = sum(count for _, count in values)
-        low = None if low is None else _percentile(values, low, everything)
-        high = None if high is None else _percentile(values, high, everything)
+        low = None if low is None else percentile(values, low, everything)
+        high = None if high is None else percentile(values, high, everything)
     least, most = -math.inf if low is None else low, math.inf if high is None else high
     return _mean((min(max(value, least), most), count) for value, count in values)
 

@@ -1,4 +1,4 @@
-"""The targets of EventBridge's rules, mended: moto knows no topics of SNS, and one of those would stop all.
+"""Topics of SNS, and EventBridge's rules with them as targets: to moto's rules one of those would stop all.
 
 A rule's events get ``account`` and a readable ``time`` besides, which moto's own form leaves out.
 """
@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Mapping
 from typing import Any
+
+from orchestrator.localcloud.world import Scope
 
 _SNS = "moto.sns.models"
 
@@ -32,7 +34,7 @@ def install() -> None:
             return
         for target in self.targets:
             if target["Arn"].split(":")[2] == "sns":
-                _publish(target, original_event)
+                _publish(Scope(self.account_id, self.region_name), target, original_event)
                 continue
             one = copy.copy(self)
             one.targets = [target]
@@ -41,12 +43,20 @@ def install() -> None:
     setattr(Rule, "send_to_targets", send)  # noqa: B010 - mypy takes no assignment to a method
 
 
-def _publish(target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-    models = sys.modules.get(_SNS)
-    _, _, _, region, account, _ = target["Arn"].split(":", 5)
-    if models is None or target["Arn"] not in models.sns_backends[account][region].topics:
-        return
+def publish(scope: Scope, topic: str, subject: str | None, message: str) -> str | None:
+    """Publish a message on a topic, and return why it could not be, if so."""
+    if _SNS not in sys.modules:
+        return f"Topic {topic} does not exist"
+    models = sys.modules[_SNS]
+    _, _, _, region, account, _ = topic.split(":", 5)
+    backend = models.sns_backends[account or scope.account][region or scope.region]
+    if topic not in backend.topics:
+        return f"Topic {topic} does not exist"
+    backend.publish(message=message, arn=topic, subject=subject)
+    return None
+
+
+def _publish(scope: Scope, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
     said = {key: value for key, value in event.items() if key != "ingestion-time"}
     said["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(float(event["time"])))
-    message = target.get("Input") or json.dumps(said)
-    models.sns_backends[account][region].publish(message=message, arn=target["Arn"])
+    publish(scope, target["Arn"], None, target.get("Input") or json.dumps(said))

@@ -10,8 +10,9 @@ from typing import Any
 from orchestrator.localcloud.cloudwatch import messages, rules
 from orchestrator.localcloud.cloudwatch.evaluation import ALARM
 from orchestrator.localcloud.cloudwatch.evaluator import TRACKING, Evaluator, period_of
-from orchestrator.localcloud.cloudwatch.events import Event, Outbox, publish
+from orchestrator.localcloud.cloudwatch.events import Event, Outbox
 from orchestrator.localcloud.cloudwatch.shelf import Alarm, Shelf, Transition
+from orchestrator.localcloud.cloudwatch.targets import publish
 from orchestrator.localcloud.pace import Pace
 from orchestrator.localcloud.world import Scope
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.localcloud.cloudwatch.metrics import Invocation
+from orchestrator.localcloud.cloudwatch.statistics import percentile
 from orchestrator.localcloud.dataplane.traffic import Traffic
 from orchestrator.localcloud.world import Endpoint, Place, World
 
@@ -16,7 +17,6 @@ SECONDS = 180
 Fleets = tuple[str, str]
 """An endpoint config and one of its variants."""
 
-_CLIENT_ERROR, _SERVER_ERROR = 400, 500
 # Latencies are kept as counts in steps of 5 %, which is how wrong a percentile may be.
 _STEP = math.log(1.05)
 _MOST_MOVES = 500
@@ -39,8 +39,8 @@ class Second:
     def add(self, one: Invocation) -> None:
         """Count one request."""
         self.count += 1
-        self.refused += _CLIENT_ERROR <= one.status < _SERVER_ERROR
-        self.broken += one.status == 0 or one.status >= _SERVER_ERROR
+        self.refused += one.is_refused
+        self.broken += one.is_broken
         step = round(math.log(max(one.latency_us, 1)) / _STEP)
         self.latencies[step] = self.latencies.get(step, 0) + 1
 
@@ -157,20 +157,12 @@ def asked(traffic: Traffic | None) -> Mapping[Fleets, float]:
     return {name: part / whole for name, part in parts.items()} if whole else parts
 
 
-def percentile(latencies: Mapping[int, int], share: float) -> float | None:
-    """Return the latency in milliseconds that so many of the requests did not exceed.
-
-    >>> percentile({}, 0.5) is None
-    True
-    """
-    steps = sorted(latencies)
-    wanted = max(math.ceil(share * sum(latencies.values())), 1)
-    seen = 0
-    for step in steps:
-        seen += latencies[step]
-        if seen >= wanted:
-            return round(math.exp(step * _STEP) / 1000, 3)
-    return None
+def _milliseconds(latencies: Mapping[int, int], share: float) -> float | None:
+    """Return the latency in milliseconds that so many of the requests did not exceed."""
+    if not latencies:
+        return None
+    step = percentile(sorted(latencies.items()), share, sum(latencies.values()))
+    return round(math.exp(step * _STEP) / 1000, 3)
 
 
 def _held(
@@ -201,6 +193,6 @@ def _latencies(fleets: Iterable[Iterable[Second]], seconds: range) -> dict[str, 
             merged.setdefault(second.at, Counter()).update(second.latencies)
     nothing: Counter[int] = Counter()
     return {
-        name: [percentile(merged.get(at, nothing), share) for at in seconds]
+        name: [_milliseconds(merged.get(at, nothing), share) for at in seconds]
         for name, share in (("p50", 0.5), ("p99", 0.99))
     }

@@ -81,12 +81,12 @@ _PRETENDED = {
 }
 # moto looks for these in stores of its own, where ours are not.
 _SEARCHED_ELSEWHERE = {"Endpoint", "Model", "ModelPackage", "ModelPackageGroup"}
-TAGGING = frozenset({"AddTags", "ListTags", "DeleteTags"})
+_TAGGING = {"AddTags", "ListTags", "DeleteTags"}
 
 
 def is_ours(operation: str, request: object) -> bool:
     """Tell whether the local cloud answers ``operation`` itself; tags of other resources are moto's."""
-    if operation in TAGGING:
+    if operation in _TAGGING:
         return not isinstance(request, dict) or tagging.is_ours(request.get("ResourceArn"))
     return any(operation in table for table in (READS, EDITS, CHANGES))
 

@@ -9,10 +9,11 @@ from orchestrator.localcloud.cloudwatch.metrics import Mode
 from orchestrator.localcloud.dataplane.hearing import hung_up
 from orchestrator.localcloud.dataplane.modelerrors import refused, throttled, too_large
 from orchestrator.localcloud.dataplane.traffic import Share, Traffic
+from orchestrator.localcloud.fleets.coldstart import provisioned
 from orchestrator.localcloud.fleets.exchange import MAX_BODY_BYTES, Headers
 from orchestrator.localcloud.rules.deployments import is_async
 from orchestrator.localcloud.rules.modeldata import MULTI_MODEL
-from orchestrator.localcloud.world import Place
+from orchestrator.localcloud.world import Place, Variant
 
 PREFIX = "x-amzn-sagemaker-"
 """What the headers of the data plane begin with."""
@@ -61,7 +62,7 @@ def choose(traffic: Traffic, place: Place, named: Mapping[str, str]) -> Share:
         raise refused(f"Variant {target} of endpoint {place.endpoint} not found.")
     if not share.variant.container:
         raise refused(COMPONENT_REQUIRED, "INFERENCE_COMPONENT_NAME_MISSING")
-    if TARGET_MODEL in named and not is_multi_model(share):
+    if TARGET_MODEL in named and not is_multi_model(share.variant):
         raise refused(f"Endpoint {place.endpoint} {_NOT_MULTI_MODEL}", "TARGET_MODEL_HEADER_NOT_SUPPORTED")
     if TARGET_CONTAINER in named and "Containers" not in share.variant.container:
         raise refused(f"Endpoint {place.endpoint} is not configured for direct invocation of its containers.")
@@ -74,14 +75,14 @@ def host_of(share: Share) -> str:
     return share.variant.name if share.variant.name in names or not names else names[0]
 
 
-def is_multi_model(share: Share) -> bool:
+def is_multi_model(variant: Variant) -> bool:
     """Tell whether a request must say which model it is for."""
-    return bool(share.variant.container.get("Mode") == MULTI_MODEL)
+    return bool(variant.container.get("Mode") == MULTI_MODEL)
 
 
 def sets_up(share: Share) -> bool:
     """Tell whether requests may have to wait until there is somebody to answer them."""
-    return share.variant.serverless is not None or is_multi_model(share)
+    return share.variant.serverless is not None or is_multi_model(share.variant)
 
 
 def mode_of(share: Share) -> Mode:
@@ -93,8 +94,7 @@ def mode_of(share: Share) -> Mode:
 
 def bounds_of(share: Share) -> tuple[int, int]:
     """Return how many requests a serverless variant takes at once, and how many of them by provision."""
-    serverless = share.variant.serverless or {}
-    return serverless.get("MaxConcurrency", 0), serverless.get("ProvisionedConcurrency", 0)
+    return (share.variant.serverless or {}).get("MaxConcurrency", 0), provisioned(share.variant)
 
 
 def check_room(share: Share, size_bytes: int) -> None:

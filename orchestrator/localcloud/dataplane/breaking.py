@@ -5,19 +5,19 @@ had failed.
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import cast
 
 from orchestrator.localcloud.dataplane.traffic import Share, Traffic
 from orchestrator.localcloud.faulting.faults import Call, Faults, Kind
-from orchestrator.localcloud.fleets.exchange import Answer, Headers, Streamed
+from orchestrator.localcloud.fleets.exchange import Answer, Headers, Streamed, in_one_part
 from orchestrator.localcloud.fleets.fleet import Fleet
 from orchestrator.localcloud.world import Place
 
-_STATUS = 500
-_HEADERS: Headers = [("content-type", "text/plain")]
-_BODY = b"the model fails: a fault of the kind model-error befalls it"
+_FAILED = Answer(
+    500, (("content-type", "text/plain"),), b"the model fails: a fault of the kind model-error befalls it"
+)
 _INVOCATIONS = ("InvokeEndpoint", "InvokeEndpointAsync", "InvokeEndpointWithResponseStream")
 
 
@@ -50,7 +50,7 @@ class _Breaking:
 
     async def ask(self, headers: Headers, body: bytes, instance: str | None = None) -> Answer:
         if self._is_next():
-            return Answer(_STATUS, _HEADERS, _BODY)
+            return _FAILED
         return await self._fleet.ask(headers, body, instance)
 
     @contextlib.asynccontextmanager
@@ -58,11 +58,7 @@ class _Breaking:
         self, headers: Headers, body: bytes, instance: str | None = None
     ) -> AsyncIterator[Streamed]:
         if self._is_next():
-            yield Streamed(_STATUS, _HEADERS, _once())
+            yield in_one_part(_FAILED)
             return
         async with self._fleet.stream(headers, body, instance) as answer:
             yield answer
-
-
-async def _once() -> AsyncGenerator[bytes, None]:
-    yield _BODY

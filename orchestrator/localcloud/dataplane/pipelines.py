@@ -6,22 +6,21 @@ or to the one that it names (multi-container-direct).
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from orchestrator.localcloud.dataplane.admission import TARGET_CONTAINER
+from orchestrator.localcloud.dataplane.admission import TARGET_CONTAINER, is_multi_model
 from orchestrator.localcloud.dataplane.manymodels import ManyModels
 from orchestrator.localcloud.dataplane.modelerrors import CLIENT_ERROR, refused
 from orchestrator.localcloud.faulting.faults import Fault
-from orchestrator.localcloud.fleets.exchange import Answer, Headers, Streamed
+from orchestrator.localcloud.fleets.exchange import Answer, Headers, Streamed, in_one_part
 from orchestrator.localcloud.fleets.fleet import Fleet
 from orchestrator.localcloud.fleets.images import is_emulated
 from orchestrator.localcloud.fleets.instances import Instance
 from orchestrator.localcloud.rules.artifacts import place_of
-from orchestrator.localcloud.rules.modeldata import MULTI_MODEL
 from orchestrator.localcloud.world import Content, Place, Scope, Variant
 
 DIRECT = "Direct"
@@ -77,13 +76,7 @@ class Pipeline:
             ApiError: If it names none where it must, or one that there is not.
             BrokenAnswerError: If no whole answer came back.
         """
-        *before, last = self._way(headers)
-        for fleet in before:
-            answer = await fleet.ask(headers, body, instance)
-            if answer.status >= CLIENT_ERROR:
-                return answer
-            headers, body = _onward(headers, answer), answer.body
-        return await last.ask(headers, body, instance)
+        return await _through(self._way(headers), headers, body, instance)
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -95,10 +88,10 @@ class Pipeline:
             ApiError, BrokenAnswerError: As `ask` does.
         """
         *before, last = self._way(headers)
-        for fleet in before:
-            answer = await fleet.ask(headers, body, instance)
+        if before:
+            answer = await _through(before, headers, body, instance)
             if answer.status >= CLIENT_ERROR:
-                yield Streamed(answer.status, answer.headers, _once(answer.body))
+                yield in_one_part(answer)
                 return
             headers, body = _onward(headers, answer), answer.body
         async with last.stream(headers, body, instance) as streamed:
@@ -140,14 +133,21 @@ class Pipeline:
         return (self._fleets[name],)
 
 
+async def _through(fleets: Sequence[Fleet], headers: Headers, body: bytes, instance: str | None) -> Answer:
+    """Return what the last of ``fleets`` answers, or the first that does not pass the request on."""
+    first, *others = fleets
+    answer = await first.ask(headers, body, instance)
+    for fleet in others:
+        if answer.status >= CLIENT_ERROR:
+            break
+        answer = await fleet.ask(_onward(headers, answer), answer.body, instance)
+    return answer
+
+
 def _onward(headers: Headers, answer: Answer) -> Headers:
     """Return the headers for the next container: it gets the content type of what it gets."""
     kept = [(name, value) for name, value in headers if name != "content-type"]
     return [*kept, *((name, value) for name, value in answer.headers if name == "content-type")]
-
-
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
-    yield body
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class Composing:
         """
         start = partial(self.launch_one, place, group=group, fault=fault)
         is_served = is_emulated(variant.container.get("Image", ""))
-        if variant.container.get("Mode") == MULTI_MODEL and is_served:
+        if is_multi_model(variant) and is_served:
             return self._many(place.scope, variant, start)
         if "Containers" not in variant.container:
             return await start(variant)

@@ -10,18 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.localcloud.apierrors import ApiError
+from orchestrator.localcloud.dataplane.admission import PREFIX
 from orchestrator.localcloud.dataplane.modelerrors import refused
 from orchestrator.localcloud.dataplane.traffic import Share
 from orchestrator.localcloud.fleets.exchange import Answer
 from orchestrator.localcloud.world import Place
 
-HEADER = "x-amzn-sagemaker-session-id"
+HEADER = f"{PREFIX}session-id"
 """The header by which a request names its session."""
 
 NEW = "NEW_SESSION"
 """What it says in place of an id to begin one."""
 
-_BEGUN, _ENDED = "x-amzn-sagemaker-new-session-id", "x-amzn-sagemaker-closed-session-id"
+_BEGUN, _ENDED = f"{PREFIX}new-session-id", f"{PREFIX}closed-session-id"
 
 
 @dataclass(frozen=True, slots=True)

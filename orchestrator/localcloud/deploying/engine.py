@@ -24,13 +24,15 @@ from orchestrator.localcloud.rules.rollouts import Phase, alarms_of, launching, 
 from orchestrator.localcloud.world import Deployment, Place, Scope, World
 from orchestrator.localcloud.worlds import Worlds
 
+FAILED = "Request to service failed. If failure persists after retry, contact customer support."
+"""What AWS says of a failure that is its own."""
+
 Firing = Callable[[Scope, Sequence[str]], Awaitable[str | None]]
 _WATCH_SECONDS = 1.0
 _NO_CAPACITY = (
     "CapacityError: Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity "
     "error. Please retry using a different ML instance type or after some time."
 )
-_FAILED = "Request to service failed. If failure persists after retry, contact customer support."
 _HALF = 0.5
 
 
@@ -110,7 +112,7 @@ class Engine:
             await work
         except Exception:
             logging.getLogger(__name__).exception("a change of endpoint %s broke", place.endpoint)
-            self._settle(place, endpoints.broken, _FAILED)
+            self._settle(place, endpoints.broken, FAILED)
             await self._fleets.end(self._leave(place), drain=True)
 
     async def _deploy(self, place: Place, deployment: Deployment, fault: Fault | None) -> None:
@@ -119,7 +121,7 @@ class Engine:
         if fault is not None and kind is Kind.STUCK:
             await fault.lifted.wait()
         if kind is Kind.FAIL:
-            self._settle(place, endpoints.broken, _FAILED)
+            self._settle(place, endpoints.broken, FAILED)
             await self._fleets.end(self._leave(place), drain=True)
             return
         if kind is Kind.CAPACITY:

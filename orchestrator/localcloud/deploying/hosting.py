@@ -1,6 +1,7 @@
 """Inference components at work: their fleets, and who answers for them."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -8,8 +9,10 @@ from dataclasses import replace
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.cloudwatch.metrics import NAMESPACE, Gauge
 from orchestrator.localcloud.dataplane.admission import COMPONENT_REQUIRED
+from orchestrator.localcloud.dataplane.modelerrors import refused
 from orchestrator.localcloud.dataplane.pipelines import Launch
 from orchestrator.localcloud.dataplane.traffic import Share
+from orchestrator.localcloud.deploying.engine import FAILED
 from orchestrator.localcloud.faulting.faults import Fault
 from orchestrator.localcloud.fleets.exchange import Answer, BrokenAnswerError, Headers, Streamed
 from orchestrator.localcloud.fleets.fleet import Fleet, FleetError
@@ -151,18 +154,18 @@ class Hosting:
         world = self._worlds.at(place.scope)
         endpoint, component = world.endpoints.get(place.endpoint), world.components.get(name)
         if endpoint is None or endpoint.serving is None:
-            raise _refused(f"Endpoint {place.endpoint} of account {place.scope.account} not found.")
+            raise refused(f"Endpoint {place.endpoint} of account {place.scope.account} not found.")
         if all(variant.container for variant in endpoint.serving.variants):
-            raise _refused(NAME_UNWANTED)
+            raise refused(NAME_UNWANTED)
         if component is None or component.endpoint != place.endpoint:
-            raise _refused(f"Inference Component {name} of endpoint {place.endpoint} not found.")
+            raise refused(f"Inference Component {name} of endpoint {place.endpoint} not found.")
         fleet = self._fleets.get((place.scope, name))
         if fleet is None or component.serving is None or not fleet.count:
             # What an alarm waits for to wake a component that has no copies: SageMaker developer guide,
             # endpoint-auto-scaling-zero-instances.
             dimensions = {"InferenceComponentName": name}
             self._measure(Gauge(place.scope, NAMESPACE, "NoCapacityInvocationFailures", dimensions, 1.0))
-            raise _refused(NO_CAPACITY)
+            raise refused(NO_CAPACITY)
         return Share(fleet, component.serving, endpoint.serving)
 
     def fleet(self, scope: Scope, name: str) -> Fleet | None:
@@ -216,10 +219,9 @@ class Hosting:
                 await fleet.resize(wanted.count)
             else:
                 await self._replace(scope, component, wanted)
-        except (ApiError, FleetError) as error:
-            self._worlds.put(
-                components.failed(self._worlds.at(scope), name, _reason(error, name), self._clock())
-            )
+        except Exception as error:  # noqa: BLE001 - written down in `_reason` unless it is expected
+            reason = _reason(error, name)
+            self._worlds.put(components.failed(self._worlds.at(scope), name, reason, self._clock()))
             return
         self._worlds.put(components.arrived(self._worlds.at(scope), name, wanted, self._clock()))
 
@@ -239,14 +241,13 @@ class Hosting:
         self._worlds.put(components.gone(self._worlds.at(scope), name))
 
 
-def _refused(message: str) -> ApiError:
-    """Return a refusal in the data plane's spelling: ValidationError, not ValidationException."""
-    return ApiError("ValidationError", message)
-
-
-def _reason(error: ApiError | FleetError, name: str) -> str:
+def _reason(error: Exception, name: str) -> str:
     if isinstance(error, ApiError):
         return error.message
+    if not isinstance(error, FleetError):
+        # Whatever nobody thought of: without an end the component could not even be deleted.
+        logging.getLogger(__name__).error("a change of inference component %s broke", name, exc_info=error)
+        return FAILED
     return error.reason or (
         f"The container of inference component {name} did not pass the ping health check. Please check "
         "CloudWatch logs for this inference component."

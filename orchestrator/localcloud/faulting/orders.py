@@ -77,7 +77,7 @@ def read(order: object) -> Fault:
 def _kind(asked: object) -> Kind:
     if isinstance(asked, str) and asked in set(Kind):
         return Kind(asked)
-    raise _refused(f"the kind {asked!r} is none of {', '.join(Kind)}{_nearest(asked, list(Kind))}")
+    raise _refused(f"the kind {asked!r} is none of {', '.join(Kind)}{nearest(asked, list(Kind))}")
 
 
 def _check_members(kind: Kind, order: Mapping[str, object]) -> None:
@@ -86,7 +86,7 @@ def _check_members(kind: Kind, order: Mapping[str, object]) -> None:
         if name not in known:
             raise _refused(
                 f"'{name}' is no member of a fault of the kind {kind}, which has "
-                f"{', '.join(sorted(known))}{_nearest(name, known)}"
+                f"{', '.join(sorted(known))}{nearest(name, known)}"
             )
     if kind is Kind.REGION_DOWN and "region" not in order:
         raise _refused("region-down needs the name of a region, or a pattern such as 'eu-*'")
@@ -133,7 +133,8 @@ def _seed(order: Mapping[str, object]) -> int:
     return asked
 
 
-def _nearest(asked: object, known: Collection[str]) -> str:
+def nearest(asked: object, known: Collection[str]) -> str:
+    """Return the end of a refusal that names what is nearest to what was asked for, if anything is near."""
     near = difflib.get_close_matches(str(asked), [str(one) for one in known], n=1)
     return f"; did you mean '{near[0]}'?" if near else ""
 

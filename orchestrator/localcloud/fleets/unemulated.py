@@ -1,9 +1,9 @@
 """Fleets for images that nobody can serve, where the local cloud was told to accept them."""
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 
-from orchestrator.localcloud.fleets.exchange import Answer, Headers, Streamed
+from orchestrator.localcloud.fleets.exchange import Answer, Headers, Streamed, in_one_part
 from orchestrator.localcloud.fleets.instances import Instance
 from orchestrator.localcloud.world import Variant
 
@@ -38,12 +38,7 @@ class UnemulatedFleet:
         self, headers: Headers, body: bytes, instance: str | None = None
     ) -> AsyncIterator[Streamed]:
         """Answer as `ask` does, in one part."""
-        answer = await self.ask(headers, body, instance)
-
-        async def parts() -> AsyncGenerator[bytes, None]:
-            yield answer.body
-
-        yield Streamed(answer.status, answer.headers, parts())
+        yield in_one_part(await self.ask(headers, body, instance))
 
     async def look(self, path: str) -> Answer:  # noqa: ARG002 - as every fleet
         """Answer as `ask` does."""

@@ -20,7 +20,14 @@ from orchestrator.localcloud.objects import multipart, refusing
 from orchestrator.localcloud.objects.checksums import Algorithm, digest, written
 from orchestrator.localcloud.objects.content import Content
 from orchestrator.localcloud.objects.guarding import check_bucket, check_key
-from orchestrator.localcloud.objects.keys import Carried, Key, checksum_of, parts_of, upload_algorithm
+from orchestrator.localcloud.objects.keys import (
+    Carried,
+    Key,
+    Shown,
+    checksum_of,
+    parts_of,
+    upload_algorithm,
+)
 from orchestrator.localcloud.objects.multipart import Order, Part
 from orchestrator.localcloud.objects.telling import saying, shown_checksum
 
@@ -59,20 +66,6 @@ class View:
         """Return a part of it."""
         begin, end, _ = part.indices(len(self))
         return View(self.content.between(begin, end))
-
-
-class _Shown:
-    """A key whose bytes are not read for its answer."""
-
-    def __init__(self, key: Key) -> None:
-        self._key = key
-
-    @property
-    def value(self) -> View | bytes:
-        return View(self._key.content) if self._key.size else b""
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is of the key
-        return getattr(self._key, name)
 
 
 def _setup_class(self: S3Response, request: Any, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - moto's own
@@ -138,7 +131,7 @@ def _bucket_inner(self: S3Response, request: Any, full_url: str) -> Any:  # noqa
 def _get_object(self: S3Response) -> Any:  # noqa: ANN401 - moto's own
     found: tuple[Any, bool] = _GET_KEY(self)
     key, not_modified = found
-    shown: Any = _Shown(key)
+    shown: Any = Shown(key, View(key.content) if key.size else b"")
     # For this answer only.
     vars(self)["_get_key"] = lambda: (shown, not_modified)
     answer: Any = _GET(self)
@@ -265,20 +258,17 @@ def _compute_checksum(body: bytes, algorithm: str, encode_base64: bool = True) -
     return written(made.digest()).encode() if encode_base64 else made.digest()
 
 
-def install() -> None:
-    """Put these in the place of moto's; may be done again."""
-    replaced: dict[str, Callable[..., Any]] = {
-        "setup_class": _setup_class,
-        "key_response": _passing_by(_KEY),
-        "bucket_response": _passing_by(_BUCKET),
-        "_key_response": _key_inner,
-        "_bucket_response": _bucket_inner,
-        "get_object": _get_object,
-        "head_object": _head_object,
-        "upload_part": _upload_part,
-        "_key_response_post": _key_response_post,
-        "_complete_multipart_body": _order,
-    }
-    for name, function in replaced.items():
-        setattr(S3Response, name, function)
-    vars(responses)["compute_checksum"] = _compute_checksum
+REPLACED = (
+    (S3Response, "setup_class", _setup_class),
+    (S3Response, "key_response", _passing_by(_KEY)),
+    (S3Response, "bucket_response", _passing_by(_BUCKET)),
+    (S3Response, "_key_response", _key_inner),
+    (S3Response, "_bucket_response", _bucket_inner),
+    (S3Response, "get_object", _get_object),
+    (S3Response, "head_object", _head_object),
+    (S3Response, "upload_part", _upload_part),
+    (S3Response, "_key_response_post", _key_response_post),
+    (S3Response, "_complete_multipart_body", _order),
+    (responses, "compute_checksum", _compute_checksum),
+)
+"""What `installing` puts in the place of moto's: whose, its name, and ours."""

@@ -5,7 +5,6 @@ reference to it, also while the object is replaced or deleted.
 """
 
 import hashlib
-import io
 import secrets
 import shutil
 import weakref
@@ -103,32 +102,6 @@ class Content:
         for chunk in self.chunks():
             made.update(chunk)
         return made.hexdigest()
-
-
-class Reader(io.RawIOBase):
-    """A stream of what is in an object.
-
-    Args:
-        content: It; stays whole until the stream is closed, whatever becomes of the object.
-    """
-
-    def __init__(self, content: Content) -> None:
-        super().__init__()
-        self._chunks = content.chunks()
-        self._left = b""
-
-    def readable(self) -> bool:
-        """Return that it can be read."""
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what the library passes
-        """Read the next bytes, at most as many as fit."""
-        if not self._left:
-            self._left = next(self._chunks, b"")
-        count = min(len(buffer), len(self._left))
-        buffer[:count] = self._left[:count]
-        self._left = self._left[count:]
-        return count
 
 
 class Store:

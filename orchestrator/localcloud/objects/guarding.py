@@ -44,10 +44,6 @@ _OBJECT_ACTIONS = {
 }
 _UNUSABLE = {"Disabled": "KMS.DisabledException", "PendingDeletion": "KMS.KMSInvalidStateException"}
 
-
-PLAIN_IS_SECURE = True
-"""Whether plain HTTP counts as secure transport, as there is no other here."""
-
 _PRESENT: ContextVar[Asked | None] = ContextVar("asked", default=None)
 
 
@@ -162,17 +158,16 @@ def _principals(response: S3Response, request: Any) -> frozenset[str]:  # noqa: 
 
 def _context(response: S3Response, request: Any, principals: frozenset[str]) -> Mapping[str, str]:  # noqa: ANN401 - werkzeug's
     now = dt.datetime.now(dt.UTC)
-    is_secure = request.scheme == "https" or PLAIN_IS_SECURE
     context = {
-        "aws:securetransport": str(is_secure).lower(),
+        # Plain HTTP counts as secure: there is no other here.
+        "aws:securetransport": "true",
+        "s3:tlsversion": "1.3",
         "aws:sourceip": request.remote_addr or "127.0.0.1",
         "aws:currenttime": now.isoformat(),
         "aws:epochtime": str(int(now.timestamp())),
         "aws:useragent": request.headers.get("User-Agent", ""),
         "s3:signatureversion": "AWS4-HMAC-SHA256",
     }
-    if is_secure:
-        context["s3:tlsversion"] = "1.3"
     if "Referer" in request.headers:
         context["aws:referer"] = request.headers["Referer"]
     if principals:
@@ -271,6 +266,5 @@ def _check_kms(name: str, bucket: FakeBucket) -> None:
         raise ApiError(_UNUSABLE[key.key_state], f"{key.arn} {words}.")
 
 
-def install() -> None:
-    """Let moto ask us what policies say."""
-    FakeBucket.get_permission = _permission  # type: ignore[method-assign]  # that is what we are here for
+REPLACED = ((FakeBucket, "get_permission", _permission),)
+"""What `installing` puts in the place of moto's: whose, its name, and ours."""

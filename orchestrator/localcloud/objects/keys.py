@@ -44,13 +44,13 @@ class Key(FakeKey):
     """A version of an object."""
 
     store: Store
-    """Where bytes are kept that moto's own services write; set by `install`."""
+    """Where bytes are kept that moto's own services write; set by `installing`."""
 
     content = Content()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - moto's own
         super().__init__(*arguments, **options)
-        self.checksum_type = self.checksum_type or "FULL_OBJECT"
+        self.checksum_type = self.checksum_type or multipart.FULL_OBJECT
 
     @property
     def value(self) -> bytes:
@@ -97,20 +97,17 @@ class Key(FakeKey):
         return self
 
 
-class Source:
-    """A key to copy from, whose bytes are not read for it.
+class Shown:
+    """A key for moto to look at, whose bytes are not read for it.
 
     Args:
         key: It.
+        value: Stands for what is in it.
     """
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, value: object) -> None:
         self._key = key
-
-    @property
-    def value(self) -> bytes:
-        """A stand-in for what is in it."""
-        return Carried(Content(self._key.content.pieces, self._key.content.md5))
+        self.value = value
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is of the key
         """Return what the key has."""
@@ -155,17 +152,18 @@ def _summed(metadata: Mapping[str, str]) -> multipart.Summing | None:
     if not name or name not in set(Algorithm):
         return None
     algorithm = Algorithm(name)
-    usual = "FULL_OBJECT" if algorithm is Algorithm.CRC64NVME else "COMPOSITE"
+    usual = multipart.FULL_OBJECT if algorithm is Algorithm.CRC64NVME else multipart.COMPOSITE
     return multipart.Summing(algorithm, metadata.get("x-amz-checksum-type") or usual)
 
 
 def _copy_object(self: S3Backend, src_key: Key, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - moto's own
-    _COPY_OBJECT(self, Source(src_key), *arguments, **options)  # type: ignore[arg-type]  # stands for it
+    shown: Any = Shown(src_key, Carried(Content(src_key.content.pieces, src_key.content.md5)))
+    _COPY_OBJECT(self, shown, *arguments, **options)
     made: Any = self.get_object(options.get("dest_bucket_name") or arguments[0], arguments[1])
     # A copy is one object, however its source was uploaded (S3 user guide, "Checking object integrity").
     if made is not None:
-        made.multipart, made.checksum_type, made.checksum_parts = None, "FULL_OBJECT", None
-        if src_key.checksum_type == "COMPOSITE" and src_key.checksum_algorithm:
+        made.multipart, made.checksum_type, made.checksum_parts = None, multipart.FULL_OBJECT, None
+        if src_key.checksum_type == multipart.COMPOSITE and src_key.checksum_algorithm:
             made.checksum_value = checksum_of(made.content, Algorithm(src_key.checksum_algorithm))
 
 
@@ -222,16 +220,12 @@ def parts_of(key: FakeKey) -> Sequence[FakeKey]:
     return [key.multipart.parts[number] for number in key.multipart.partlist] if key.multipart else []
 
 
-def install(store: Store) -> None:
-    """Let moto keep objects in ``store``; may be done again with another one."""
-    Key.store = store
+REPLACED = (
     # moto remembers every object of every service until it is reset, for a page that is closed here.
-    replaced: Sequence[tuple[object, str, object]] = (
-        (BaseModel, "__new__", _untracked),
-        (models, "FakeKey", Key),
-        (FakeMultipart, "complete", _complete),
-        (S3Backend, "copy_object", _copy_object),
-        (S3Backend, "upload_part_copy", _upload_part_copy),
-    )
-    for owner, name, ours in replaced:
-        setattr(owner, name, ours)
+    (BaseModel, "__new__", _untracked),
+    (models, "FakeKey", Key),
+    (FakeMultipart, "complete", _complete),
+    (S3Backend, "copy_object", _copy_object),
+    (S3Backend, "upload_part_copy", _upload_part_copy),
+)
+"""What `installing` puts in the place of moto's: whose, its name, and ours."""

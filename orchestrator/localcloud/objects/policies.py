@@ -1,7 +1,7 @@
 """Bucket policies: whether a document is one, and what it says of a request. Pure.
 
 The rules are those of the IAM user guide ("Policy evaluation logic", "IAM JSON policy elements: condition
-operators"). What is not known here decides nothing: such a statement is left out, and `unknown` names it.
+operators"). Operators that are not known here are no part of a policy: `parsed` refuses them.
 """
 
 import fnmatch
@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -205,7 +205,9 @@ def _moment(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        return datetime.fromisoformat(text).timestamp()
+        moment = datetime.fromisoformat(text)
+        # Without a zone it is UTC, wherever this machine is.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _in_network(wanted: str, value: str) -> bool:

@@ -15,6 +15,7 @@ from moto.s3.models import FakeKey, FakeMultipart
 from moto.s3.responses import S3Response
 
 from orchestrator.localcloud.objects.keys import parts_of
+from orchestrator.localcloud.objects.multipart import COMPOSITE
 
 _MOST = 1000
 _STALE = "At least one of the pre-conditions you specified did not hold"
@@ -39,7 +40,7 @@ def shown_checksum(key: FakeKey | None) -> Mapping[str, str | None]:
     """Return the checksum of an object as answers that name it have it; none if it has none."""
     if key is None or not key.checksum_value or not key.checksum_algorithm:
         return {}
-    of_parts = f"-{key.checksum_parts}" if key.checksum_type == "COMPOSITE" else ""
+    of_parts = f"-{key.checksum_parts}" if key.checksum_type == COMPOSITE else ""
     return {
         f"Checksum{key.checksum_algorithm}": f"{key.checksum_value}{of_parts}",
         "ChecksumType": key.checksum_type,
@@ -197,13 +198,10 @@ def _is_as_seen(response: S3Response, bucket_name: str, asked: Mapping[str, str]
     return isinstance(key, FakeKey) and wanted.strip('"') == key.etag.strip('"')
 
 
-def install() -> None:
-    """Put these in the place of moto's; may be done again."""
-    replaced: Sequence[tuple[object, str, object]] = (
-        (FakeMultipart, "__init__", _begin),
-        (S3Response, "list_multipart_uploads", _list_uploads),
-        (S3Response, "get_object_attributes", _attributes),
-        (S3Response, "_bucket_response_delete_keys", _delete_keys),
-    )
-    for owner, name, ours in replaced:
-        setattr(owner, name, ours)
+REPLACED = (
+    (FakeMultipart, "__init__", _begin),
+    (S3Response, "list_multipart_uploads", _list_uploads),
+    (S3Response, "get_object_attributes", _attributes),
+    (S3Response, "_bucket_response_delete_keys", _delete_keys),
+)
+"""What `installing` puts in the place of moto's: whose, its name, and ours."""

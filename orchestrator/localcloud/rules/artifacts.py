@@ -69,7 +69,7 @@ def fetch(clients: Clients, scope: Scope, container: Content, folder: Path) -> N
         if data.is_uncompressed:
             _fetch_files(s3, bucket, key, folder)
             return
-        # One streaming GET: moto reads the whole object for every ranged one.
+        # One streaming GET: it is unpacked as it comes, and lies nowhere packed.
         with s3.get_object(Bucket=bucket, Key=key)["Body"] as body:
             unpack(body, folder)
     except (ClientError, BotoCoreError) as error:

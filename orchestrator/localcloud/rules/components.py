@@ -11,6 +11,7 @@ the SageMaker SDK and others look for them; the rest follow their form.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from orchestrator.core.resources import EndpointStatus
 from orchestrator.localcloud.apierrors import invalid, unsupported
@@ -49,11 +50,9 @@ def create_component(world: World, request: Content, now: float) -> Outcome:
         raise invalid(f'Cannot create already existing inference component "{_arn(world, name)}".')
     endpoint = get(world, request["EndpointName"])
     host = _host(world, endpoint, request.get("VariantName"))
-    if not request.get("Specification"):
-        raise _unspecified(request)
-    if "RuntimeConfig" not in request:
+    asked = _parts(request, {"Specification"})
+    if "RuntimeConfig" not in asked:
         raise invalid("RuntimeConfig must be specified.")
-    asked = {part: request[part] for part in _PARTS if part in request}
     component = Component(name, endpoint.name, host.name, CREATING, asked, now, now)
     started_as(world, component)
     return _answered(retagged(world, _arn(world, name), tags_of(request)), component)
@@ -66,12 +65,10 @@ def update_component(world: World, request: Content, now: float) -> Outcome:
         ApiError: If there is none, it is moving or has failed, or nothing is asked for.
     """
     component = _changeable(world, request["InferenceComponentName"])
-    if request.get("Specifications") or not {"Specification", "RuntimeConfig"} & set(request):
-        raise _unspecified(request)
+    parts = _parts(request, {"Specification", "RuntimeConfig"})
     if (request.get("DeploymentConfig") or {}).get("AutoRollbackConfiguration"):
         raise unsupported("AutoRollbackConfiguration of inference components")
-    asked = {**component.shown, **{part: request[part] for part in _PARTS if part in request}}
-    changed = _updating(component, asked, now)
+    changed = _updating(component, {**component.shown, **parts}, now)
     started_as(world, changed)
     return _answered(world, changed)
 
@@ -203,10 +200,14 @@ def _host(world: World, endpoint: Endpoint, name: str | None) -> Variant:
     return found[0]
 
 
-def _unspecified(request: Content) -> Exception:
+def _parts(request: Content, wanted: set[str]) -> dict[str, Any]:
+    """Return the parts of an inference component that a request says, at least one of the ``wanted``."""
     if request.get("Specifications"):
-        return unsupported("Specifications (by instance type) of inference components")
-    return invalid("Specification or RuntimeConfig must be specified.")
+        raise unsupported("Specifications (by instance type) of inference components")
+    parts = {part: request[part] for part in _PARTS if request.get(part) is not None}
+    if not wanted & set(parts):
+        raise invalid("Specification or RuntimeConfig must be specified.")
+    return parts
 
 
 def _settled(world: World, name: str) -> Component:

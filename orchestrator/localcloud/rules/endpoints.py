@@ -46,8 +46,7 @@ def create_endpoint(world: World, request: Content, now: float) -> Outcome:
     """
     name, config = request["EndpointName"], request["EndpointConfigName"]
     # "The name must be unique ... case-insensitive": SageMaker API reference, CreateEndpoint.
-    if name.lower() in map(str.lower, world.endpoints):
-        (taken,) = (one for one in world.endpoints if one.lower() == name.lower())
+    if taken := next((one for one in world.endpoints if one.lower() == name.lower()), None):
         raise invalid(f'Cannot create already existing endpoint "{_arn(world, taken)}".')
     deployment = deployment_of(world, config, _policy(request), now)
     endpoint = Endpoint(name, EndpointStatus.CREATING, config, now, now, pending=deployment)
@@ -200,8 +199,8 @@ def stranded(world: World, name: str, reason: str, now: float) -> World:
 
 def gone(world: World, name: str) -> World:
     """Return the world without endpoint ``name`` and its tags."""
-    tags = without(world.tags, _arn(world, name))
-    return replace(world, endpoints=without(world.endpoints, name), tags=tags)
+    left = replace(world, endpoints=without(world.endpoints, name))
+    return retagged(left, _arn(world, name), None)
 
 
 def get(world: World, name: str) -> Endpoint:

@@ -5,6 +5,7 @@ refused when an endpoint is to serve it. Texts are AWS's where a public report s
 (aws/sagemaker-python-sdk#101 and others); clients tell errors apart by them.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from orchestrator.localcloud.apierrors import invalid
@@ -15,9 +16,8 @@ from orchestrator.localcloud.rules.variants import check_variants
 from orchestrator.localcloud.world import CONFIG, MODEL, Content, Outcome, Record, World, without
 
 _MEMBERS = {MODEL: "Model", CONFIG: "EndpointConfig"}
-
-WORDS = {MODEL: "model", CONFIG: "endpoint configuration"}
-"""What AWS calls each kind of resource in its messages."""
+# What AWS calls each kind of resource in its messages.
+_WORDS = {MODEL: "model", CONFIG: "endpoint configuration"}
 
 
 def create_model(world: World, request: Content, now: float) -> Outcome:
@@ -81,14 +81,16 @@ def delete_model(world: World, request: Content) -> Outcome:
     """Forget a model. One that serves may be deleted: AWS does not refuse that either."""
     name = request["ModelName"]
     find(world, MODEL, name)
-    return Outcome(_forget(replace(world, models=without(world.models, name)), MODEL, name))
+    kept = replace(world, models=without(world.models, name))
+    return Outcome(retagged(kept, world.scope.arn(MODEL, name), None))
 
 
 def delete_endpoint_config(world: World, request: Content) -> Outcome:
     """Forget an endpoint config. AWS asks not to delete one that serves, and does not refuse it."""
     name = request["EndpointConfigName"]
     find(world, CONFIG, name)
-    return Outcome(_forget(replace(world, configs=without(world.configs, name)), CONFIG, name))
+    kept = replace(world, configs=without(world.configs, name))
+    return Outcome(retagged(kept, world.scope.arn(CONFIG, name), None))
 
 
 def find(world: World, kind: str, name: str) -> Record:
@@ -97,15 +99,19 @@ def find(world: World, kind: str, name: str) -> Record:
     Raises:
         ApiError: If there is none.
     """
-    record = (world.models if kind == MODEL else world.configs).get(name)
+    record = _records(world, kind).get(name)
     if record is None:
-        raise invalid(f'Could not find {WORDS[kind]} "{world.scope.arn(kind, name)}".')
+        raise invalid(f'Could not find {_WORDS[kind]} "{world.scope.arn(kind, name)}".')
     return record
 
 
+def _records(world: World, kind: str) -> Mapping[str, Record]:
+    return world.models if kind == MODEL else world.configs
+
+
 def _check_free(world: World, kind: str, name: str) -> None:
-    if name in (world.models if kind == MODEL else world.configs):
-        raise invalid(f'Cannot create already existing {WORDS[kind]} "{world.scope.arn(kind, name)}".')
+    if name in _records(world, kind):
+        raise invalid(f'Cannot create already existing {_WORDS[kind]} "{world.scope.arn(kind, name)}".')
 
 
 def _created(world: World, kind: str, name: str, request: Content) -> Outcome:
@@ -117,7 +123,3 @@ def _described(world: World, kind: str, name: str) -> Content:
     record = find(world, kind, name)
     arn = world.scope.arn(kind, name)
     return {**record.content, f"{_MEMBERS[kind]}Arn": arn, "CreationTime": record.created}
-
-
-def _forget(world: World, kind: str, name: str) -> World:
-    return retagged(world, world.scope.arn(kind, name), None)

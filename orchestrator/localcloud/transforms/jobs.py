@@ -13,7 +13,7 @@ from orchestrator.localcloud.rules.modeldata import MULTI_MODEL
 from orchestrator.localcloud.rules.paging import Listing, page
 from orchestrator.localcloud.rules.records import containers_of, find
 from orchestrator.localcloud.rules.tagging import retagged, tags_of, untagged
-from orchestrator.localcloud.transforms.joining import FORMS, form_of, is_processed
+from orchestrator.localcloud.transforms.joining import CSV, FORMS, form_of, is_processed
 from orchestrator.localcloud.world import MODEL, TRANSFORM, Content, Outcome, TransformJob, World
 
 IN_PROGRESS, STOPPING = "InProgress", "Stopping"
@@ -178,5 +178,5 @@ def _check_forms(request: Content) -> None:
     if sent not in FORMS:
         raise invalid(f"ContentType must be one of {', '.join(FORMS)} when DataProcessing is specified.")
     wanted = form_of(request["TransformOutput"].get("Accept", sent))
-    if wanted not in FORMS or (wanted == FORMS[0]) != (sent == FORMS[0]):
+    if wanted not in FORMS or (wanted == CSV) != (sent == CSV):
         raise invalid("Accept must be of the same format as ContentType when DataProcessing is specified.")

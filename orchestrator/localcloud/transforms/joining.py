@@ -136,27 +136,19 @@ def processing(content: Content, *, several: bool, stamp: Stamp | None) -> Proce
         TransformError: If a filter is no JSONPath, or cannot be applied to records of this content type.
     """
     form = form_of(content["TransformInput"].get("ContentType", ""))
-    asked, kept = (parse(text) for text in filters_of(content))
+    asked, kept = (parse(text) for text in _filters_of(content))
     for path in (asked, kept):
         if form == CSV and not path.is_of_columns:
             raise TransformError(f"Invalid JsonPath: {path.text}: rows of CSV have indexes only")
-    joins = content.get("DataProcessing", {}).get("JoinSource") == "Input"
     # A document of JSON may have lines of its own; the records of other forms have not.
     split = content["TransformInput"].get("SplitType", "None") == "Line"
-    return Processing(form, form != JSON or (several and split), asked, joins, kept, stamp)
-
-
-def filters_of(content: Content) -> tuple[str, str]:
-    """Return ``InputFilter`` and ``OutputFilter`` of a job."""
-    asked = content.get("DataProcessing", {})
-    return asked.get("InputFilter") or _WHOLE, asked.get("OutputFilter") or _WHOLE
+    return Processing(form, form != JSON or (several and split), asked, _joins(content), kept, stamp)
 
 
 def is_processed(content: Content) -> bool:
     """Tell whether a job looks into its records, so that they must have one of `FORMS`."""
-    joins = content.get("DataProcessing", {}).get("JoinSource") == "Input"
     stamps = content.get("DataCaptureConfig", {}).get("GenerateInferenceId")
-    return joins or bool(stamps) or filters_of(content) != (_WHOLE, _WHOLE)
+    return _joins(content) or bool(stamps) or _filters_of(content) != (_WHOLE, _WHOLE)
 
 
 def form_of(content_type: str) -> str:
@@ -166,6 +158,16 @@ def form_of(content_type: str) -> str:
     'text/csv'
     """
     return content_type.partition(";")[0].strip().lower()
+
+
+def _filters_of(content: Content) -> tuple[str, str]:
+    """Return ``InputFilter`` and ``OutputFilter`` of a job."""
+    asked = content.get("DataProcessing", {})
+    return asked.get("InputFilter") or _WHOLE, asked.get("OutputFilter") or _WHOLE
+
+
+def _joins(content: Content) -> bool:
+    return bool(content.get("DataProcessing", {}).get("JoinSource") == "Input")
 
 
 def _fields(row: str) -> list[str]:

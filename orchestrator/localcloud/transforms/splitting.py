@@ -79,7 +79,7 @@ def payloads(found: Iterator[Record], *, several: bool, limit_bytes: int) -> Ite
         yield bytes(run)
 
 
-def too_large() -> TransformError:
+def _too_large() -> TransformError:
     """Return the failure of an object that has a record larger than a payload may be."""
     return TransformError("Too much data for max payload size")
 
@@ -87,7 +87,7 @@ def too_large() -> TransformError:
 def _whole(source: BinaryIO, limit_bytes: int) -> Iterator[Record]:
     content = source.read(limit_bytes + 1)
     if len(content) > limit_bytes:
-        raise too_large()
+        raise _too_large()
     if content:
         yield Record(content, content)
 
@@ -97,7 +97,7 @@ def _lines(source: BinaryIO, limit_bytes: int) -> Iterator[Record]:
     while line := source.readline(limit_bytes + 1):
         bare = line.removesuffix(b"\n")
         if len(line) > limit_bytes:
-            raise too_large()
+            raise _too_large()
         yield Record(line, bare)
 
 
@@ -110,7 +110,7 @@ def _recordio(source: BinaryIO, limit_bytes: int) -> Iterator[Record]:
             raise _malformed("RecordIO")
         padded = length + -length % _ALIGNED
         if len(framed) + len(head) + padded > limit_bytes:
-            raise too_large()
+            raise _too_large()
         content = _complete(source.read(padded), padded, "RecordIO")
         framed += head + content
         parts.append(content[:length])
@@ -127,7 +127,7 @@ def _tfrecords(source: BinaryIO, limit_bytes: int) -> Iterator[Record]:
         length, _ = _TFRECORD.unpack(_complete(head, _TFRECORD.size, "TFRecord"))
         rest = length + _TFRECORD_END_BYTES
         if len(head) + rest > limit_bytes:
-            raise too_large()
+            raise _too_large()
         content = _complete(source.read(rest), rest, "TFRecord")
         yield Record(head + content, content[:length])
 
