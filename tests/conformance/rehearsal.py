@@ -10,13 +10,11 @@ import os
 import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-VARIABLE = "ORCHESTRATOR_CLIENTS"
-"""Names the folder of environments that are there already."""
+from tests.support import environments
 
 _SCRIPTS = Path(__file__).parent / "clients"
 _ROOT = Path(__file__).parents[2]
@@ -62,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _passes(name: str, client: Client) -> bool:
     sys.stdout.write(f"{name}\n")
     sys.stdout.flush()
-    python = _environment(client) / "bin" / "python"
+    python = environments.installed(client.environment, *client.requirements) / "bin" / "python"
     with tempfile.TemporaryDirectory() as folder:
         own = {key: value for key, value in os.environ.items() if not key.startswith(_KEPT_AWAY)}
         # Nothing of a developer's own AWS setup, nor of what an earlier client has written at home.
@@ -89,19 +87,6 @@ def _orchestrator(variables: Mapping[str, str], *arguments: str) -> str:
         command, cwd=_ROOT, env=dict(variables), stdout=subprocess.PIPE, text=True, check=True
     )
     return done.stdout
-
-
-def _environment(client: Client) -> Path:
-    """Return the client's environment, made if need be."""
-    named = os.environ.get(VARIABLE)
-    folder = (Path(named) if named else _ROOT / ".clients") / client.environment
-    if not (folder / ".installed").exists():
-        sys.stderr.write(f"installing {' '.join(client.requirements)} into {folder}; this takes minutes\n")
-        venv.create(folder, with_pip=True)
-        install = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *client.requirements]
-        subprocess.run(install, check=True)
-        (folder / ".installed").touch()
-    return folder
 
 
 if __name__ == "__main__":
