@@ -15,5 +15,5 @@
     cloudwatch, announcing, gauges        metrics, alarms and events
     objects, behind                       S3; moto and what it lacks
     faulting, console                     what goes wrong on demand; the page
-    testing, pytest_plugin                local clouds for others' tests
+    testing                               local clouds for others' tests
 """

@@ -40,6 +40,9 @@ from orchestrator.localcloud.gauges import Concurrency, Gauges
 from orchestrator.localcloud.ground import Ground, Lasting
 from orchestrator.localcloud.keeping import Keeper
 from orchestrator.localcloud.own import OwnPages
+from orchestrator.localcloud.quotas import Quotas
+from orchestrator.localcloud.stacks import marking
+from orchestrator.localcloud.stacks.operations import Stacks
 from orchestrator.localcloud.transforms.running import Transforms
 from orchestrator.localcloud.world import Place
 from orchestrator.localcloud.worlds import Worlds
@@ -106,11 +109,14 @@ def assemble(ground: Ground, lasting: Lasting, reset: Callable[[], Awaitable[Non
     after = {**components.after, **transforms.after}
     control = ControlPlane(worlds, engine, alarms, ground.pace.clock, after)
     autoscaler = Autoscaler(worlds, control.act, measured, ground.pace)
-    own, scaling = OwnPages(faults, lambda: _health(worlds), reset, state), Scaling(autoscaler.activities)
+    quotas, scaling = Quotas(worlds, ground.pace.clock), Scaling(autoscaler.activities)
+    own = OwnPages(faults, quotas, lambda: _health(worlds), reset, state)
+    stacks = Stacks(worlds, clients, ground.pace)
     past, access = Past(worlds, faults, ground.pace.clock), Access(ground.token, handed_out)
-    answering = (worlds, control, runtime, streams, queues, scaling, lasting.moto, own, faults, past, access)
+    standing_in = (scaling, stacks, quotas, lasting.moto)
+    answering = (worlds, control, runtime, streams, queues, *standing_in, own, faults, past, access)
     watching = (alarms, metrics, outbox)
-    ends = (autoscaler, state, transforms, queues, runtime, components, engine, *watching, capture)
+    ends = (stacks, autoscaler, state, transforms, queues, runtime, components, engine, *watching, capture)
     revives = (lambda: _revive(worlds, engine), components.revive)
     begins = (*revives, autoscaler.begin, metrics.begin, lambda: alarms.begin(autoscaler.alarmed))
     return Assembled(LocalCloud(Parts(*answering)), begins, [part.close for part in ends], worlds)
@@ -138,7 +144,8 @@ def _kept(keeper: Keeper | None, now: float) -> Worlds:
     """Return the worlds that were kept, as the restart leaves them; they are kept from now on."""
     if keeper is None:
         return Worlds()
-    found = [(kept, interrupted(kept, now)) for kept in keeper.worlds()]
+    resumed = [(kept, interrupted(kept, now)) for kept in keeper.worlds()]
+    found = [(kept, marking.interrupted(world, now)) for kept, world in resumed]
     for kept, world in found:
         keeper.note(kept, world)
     return Worlds(keeper, (world for _, world in found))

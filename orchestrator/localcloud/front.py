@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
+from orchestrator.localcloud import quotas
 from orchestrator.localcloud.access import Access
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.autoscaling import scaling
@@ -26,6 +27,8 @@ from orchestrator.localcloud.faulting.befalling import befall, replay
 from orchestrator.localcloud.faulting.faults import Faults
 from orchestrator.localcloud.faulting.past import Past
 from orchestrator.localcloud.own import OwnPages
+from orchestrator.localcloud.stacks import query
+from orchestrator.localcloud.stacks.operations import Stacks
 from orchestrator.localcloud.wire import (
     JSON_1_1,
     Caller,
@@ -59,6 +62,8 @@ class Parts:
         streams: The data plane of answers in parts.
         queues: The data plane of asynchronous endpoints.
         scaling: Looks at what moto lets through and AWS does not.
+        stacks: CloudFormation.
+        quotas: Service Quotas for SageMaker.
         moto: Everything else.
         own: What is the local cloud's and not AWS's.
         faults: What is to go wrong.
@@ -72,6 +77,8 @@ class Parts:
     streams: StreamRuntime
     queues: AsyncRuntime
     scaling: Scaling
+    stacks: Stacks
+    quotas: quotas.Quotas
     moto: Moto
     own: OwnPages
     faults: Faults
@@ -145,6 +152,10 @@ class LocalCloud:
                 response = await self._sagemaker(who, target.removeprefix(_TARGET), request, send)
             elif target.startswith(scaling.TARGET):
                 response = await self._autoscaling(who, target.removeprefix(scaling.TARGET), request, send)
+            elif target.startswith(quotas.TARGET):
+                response = await self._of_quotas(who, target.removeprefix(quotas.TARGET), request, send)
+            elif who.service == "cloudformation":
+                response = await self._stacks(who, request)
             else:
                 await self._parts.moto.answer(who, connection, receive, send)
         except ApiError as error:
@@ -163,6 +174,20 @@ class LocalCloud:
             return JSONResponse(dict(answer), media_type=JSON_1_1)
         await self._parts.moto.answer(who, request.scope, replay(body), send)
         return None
+
+    async def _stacks(self, who: Caller, request: Request) -> Response:
+        operation, asked = query.asked(await read(request))
+        answer = await self._parts.stacks.call(_scope(who, request), operation, asked)
+        return Response(query.answer(operation, answer), media_type="text/xml")
+
+    async def _of_quotas(self, who: Caller, operation: str, request: Request, send: Send) -> Response | None:
+        body = await read(request)
+        content = parsed(body)
+        if not quotas.is_ours(operation, content):
+            await self._parts.moto.answer(who, request.scope, replay(body), send)
+            return None
+        answer = self._parts.quotas.call(_scope(who, request), operation, content)  # type: ignore[arg-type]  # `is_ours` has looked
+        return JSONResponse(dict(answer), media_type=JSON_1_1)
 
     async def _invoke(self, who: Caller, request: Request) -> Response:
         try:

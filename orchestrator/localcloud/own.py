@@ -11,6 +11,7 @@ from orchestrator.localcloud.console.page import PAGE, page
 from orchestrator.localcloud.console.state import State
 from orchestrator.localcloud.faulting import orders
 from orchestrator.localcloud.faulting.faults import Faults
+from orchestrator.localcloud.quotas import PATH, Quotas
 from orchestrator.localcloud.wire import parsed, read
 
 _MOST_DIGITS = 9
@@ -21,6 +22,7 @@ class OwnPages:
 
     Args:
         faults: What is to go wrong.
+        quotas: How many instances there may be.
         health: What ``GET /_local/health`` answers.
         reset: Empties the local cloud.
         state: What the console page shows.
@@ -29,11 +31,13 @@ class OwnPages:
     def __init__(
         self,
         faults: Faults,
+        quotas: Quotas,
         health: Callable[[], dict[str, Any]],
         reset: Callable[[], Awaitable[None]],
         state: State,
     ) -> None:
         self._faults = faults
+        self._quotas = quotas
         self._health = health
         self._reset = reset
         self._state = state
@@ -52,6 +56,10 @@ class OwnPages:
                 return JSONResponse(await self._state.document(_limit(request)))
             case "GET", "logs":
                 return JSONResponse(await self._state.lines(dict(request.query_params)))
+            case "GET", _ if path == PATH:
+                return JSONResponse(self._quotas.shown())
+            case "POST", _ if path == PATH:
+                return JSONResponse(self._quotas.set(parsed(await read(request))), 201)
             case "POST", "reset":
                 await self._reset()
                 return Response(status_code=204)

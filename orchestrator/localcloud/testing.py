@@ -17,15 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.localcloud import lifecycle
 from orchestrator.localcloud.defaults import ACCESS_KEY, REGION, SECRET_KEY, client_environment
 from orchestrator.localcloud.faulting.orders import FaultOrders
+from orchestrator.localcloud.quotas import PATH as QUOTAS
 from orchestrator.localcloud.wanted import Wanted
 
 _STOP_SECONDS = 60
+_NOTHING_OF_THE_SHELL = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
 
 
 class CloudFaults:
@@ -69,8 +72,8 @@ class Cloud:
     Attributes:
         url: What ``AWS_ENDPOINT_URL`` has to be.
         pid: Its process.
-        environment: The variables that point any AWS client at it. ``AWS_PROFILE`` and ``AWS_SESSION_TOKEN``
-            have to be unset besides.
+        environment: The variables that point any AWS client at it, and the orchestrator itself.
+            ``AWS_PROFILE`` and ``AWS_SESSION_TOKEN`` have to be unset besides.
         faults: What is to go wrong in it.
     """
 
@@ -102,6 +105,20 @@ class Cloud:
         """
         lifecycle.reset(self._running)
 
+    def quota(self, instance_type: str, value: int, **scope: str) -> None:
+        """Let endpoints have so many instances of a type, and no more.
+
+        Args:
+            instance_type: Such as ``ml.m5.large``.
+            value: How many; those that are there already stay.
+            scope: ``region`` and ``account``, if they are others than the local cloud's own.
+
+        Raises:
+            OrchestratorError: If it is refused.
+        """
+        order = {"instance_type": instance_type, "value": value, **scope}
+        FaultOrders(self.url, self._running.options.token or "").send("POST", QUOTAS, order)
+
     def close(self) -> None:
         """Close the clients."""
         for client in self._clients.values():
@@ -115,8 +132,10 @@ class Cloud:
             "aws_secret_access_key": SECRET_KEY,
             "config": Config(proxies={}),
         }
-        # A session of its own: the default one belongs to who calls.
-        return boto3.Session().client(service, **{**usual, **options})
+        # A session of its own: the default one belongs to who calls, and a profile that the shell names may
+        # not even be there.
+        own = botocore.session.Session(session_vars=_NOTHING_OF_THE_SHELL)
+        return boto3.Session(botocore_session=own).client(service, **{**usual, **options})
 
 
 @contextlib.contextmanager
@@ -145,10 +164,10 @@ def local_cloud(
     lifecycle.check_installed()
     wanted = Wanted(0, None, token, state, speed, launch_seconds, any_image or None)
     with (
-        tempfile.TemporaryDirectory(prefix="local-cloud-", ignore_cleanup_errors=True) as folder,
-        _process(Path(folder), wanted, container) as running,
+        tempfile.TemporaryDirectory(prefix="local-cloud-", ignore_cleanup_errors=True) as home,
+        _process(home, wanted, container) as running,
     ):
-        environment = client_environment(running.url, token)
+        environment = {**client_environment(running.url, token), **_at_home(home)}
         faults = CloudFaults(FaultOrders(running.url, token or ""))
         cloud = Cloud(running.url, running.pid, environment, faults, running)
         try:
@@ -157,8 +176,15 @@ def local_cloud(
             cloud.close()
 
 
+def _at_home(home: str) -> dict[str, str]:
+    """Return the variable by which commands find the local cloud that runs there."""
+    return {"ORCHESTRATOR_STATE_DIR": home}
+
+
 @contextlib.contextmanager
-def _process(folder: Path, wanted: Wanted, container: Sequence[str]) -> Iterator[lifecycle.Running]:
+def _process(home: str, wanted: Wanted, container: Sequence[str]) -> Iterator[lifecycle.Running]:
+    folder = lifecycle.default_state_dir(_at_home(home))
+    folder.mkdir(mode=0o700)
     command = [sys.executable, "-m", "orchestrator.localcloud", "--state-dir", str(folder)]
     command += ["--exit-with-stdin", *wanted.arguments()]
     if container:

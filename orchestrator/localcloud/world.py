@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from orchestrator.core.resources import EndpointStatus
+from orchestrator.localcloud.stackworld import Stack
 
 Kept = TypeVar("Kept")
 Content = Mapping[str, Any]
@@ -29,14 +30,22 @@ class Scope:
     account: str
     region: str
 
+    @property
+    def partition(self) -> str:
+        """The partition of the region.
+
+        >>> Scope("123456789012", "us-gov-west-1").partition
+        'aws-us-gov'
+        """
+        return _PARTITIONS.get(self.region.rpartition("-")[0].rpartition("-")[0], "aws")
+
     def arn(self, kind: str, name: str) -> str:
         """Return the ARN of one of our resources.
 
         >>> Scope("123456789012", "eu-west-1").arn("endpoint", "digits")
         'arn:aws:sagemaker:eu-west-1:123456789012:endpoint/digits'
         """
-        partition = _PARTITIONS.get(self.region.rpartition("-")[0].rpartition("-")[0], "aws")
-        return f"arn:{partition}:sagemaker:{self.region}:{self.account}:{kind}/{name}"
+        return f"arn:{self.partition}:sagemaker:{self.region}:{self.account}:{kind}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +217,21 @@ class TransformJob:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaRequest:
+    """An increase of a quota that was asked for, and granted.
+
+    Attributes:
+        value: What the quota has been since.
+        created: Seconds since 1970.
+    """
+
+    id: str
+    instance_type: str
+    value: int
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """All that there is in one account and region, by name; tags by ARN.
 
@@ -215,6 +239,9 @@ class World:
         packages: By ``GROUP/VERSION``, or by the name of a model package without a version.
         versions: The last version of each group, deleted or not: no version is ever given twice.
         policies: The resource policies of groups.
+        stacks: CloudFormation's, by their ids.
+        quotas: How many instances endpoints may have, by their type, where somebody has set it.
+        quota_requests: By their ids.
     """
 
     scope: Scope
@@ -228,6 +255,9 @@ class World:
     policies: Mapping[str, str] = field(default_factory=dict)
     components: Mapping[str, Component] = field(default_factory=dict)
     transforms: Mapping[str, TransformJob] = field(default_factory=dict)
+    stacks: Mapping[str, Stack] = field(default_factory=dict)
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    quota_requests: Mapping[str, QuotaRequest] = field(default_factory=dict)
 
     def with_endpoint(self, endpoint: Endpoint) -> "World":
         """Return the world with ``endpoint`` in it, in place of the one of that name."""

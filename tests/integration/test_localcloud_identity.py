@@ -1,4 +1,4 @@
-"""Roles, policies and stacks of a local cloud: what moto lacks, or would only pretend."""
+"""Roles and policies of a local cloud: what moto lacks, or would only pretend."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -190,28 +190,3 @@ def test_of_many_who_make_the_same_model_at_once_one_succeeds(cloud: TestCloud) 
     with ThreadPoolExecutor(16) as threads:
         outcomes = sorted(threads.map(attempt, range(16)))
     assert outcomes == ["Cannot create already existing"] * 15 + ["made"]
-
-
-@pytest.mark.parametrize("kind", ["AWS::SageMaker::Model", "AWS::No::Such"])
-def test_a_stack_that_would_only_pretend_is_refused_and_leaves_nothing(cloud: TestCloud, kind: str) -> None:
-    stacks = cloud.client("cloudformation")
-    queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "q"}}
-    template = json.dumps({"Resources": {"Queue": queue, "Thing": {"Type": kind}}})
-    with pytest.raises(ClientError, match=kind) as caught:
-        stacks.create_stack(StackName="pretended", TemplateBody=template)
-    assert caught.value.response["Error"]["Code"] == "UnsupportedOperation"
-    assert not stacks.describe_stacks()["Stacks"]
-    assert "QueueUrls" not in cloud.client("sqs").list_queues()
-
-
-def test_an_update_that_is_refused_leaves_the_stack_as_it_was(cloud: TestCloud) -> None:
-    stacks = cloud.client("cloudformation")
-    topic = {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "t"}}}
-    stacks.create_stack(StackName="kept", TemplateBody=json.dumps({"Resources": topic}))
-    more = {**topic, "Endpoint": {"Type": "AWS::SageMaker::Endpoint"}}
-    with pytest.raises(ClientError, match="AWS::SageMaker::Endpoint"):
-        stacks.update_stack(StackName="kept", TemplateBody=json.dumps({"Resources": more}))
-    (stack,) = stacks.describe_stacks(StackName="kept")["Stacks"]
-    assert stack["StackStatus"] == "CREATE_COMPLETE"
-    assert set(stacks.get_template(StackName="kept")["TemplateBody"]["Resources"]) == {"Topic"}
-    stacks.delete_stack(StackName="kept")

@@ -17,19 +17,6 @@ from tests.support.clouds import STANDIN, TestCloud, archive, await_settled, fur
 
 pytestmark = pytest.mark.slow
 
-TESTS = """
-import pytest
-
-@pytest.mark.parametrize("number", range(3))
-def test_it_is_empty_each_time(orchestrator_local_cloud, number):
-    s3 = orchestrator_local_cloud.client("s3")
-    assert s3.list_buckets()["Buckets"] == []
-    s3.create_bucket(Bucket="models", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-
-def test_it_is_the_same_one(orchestrator_local_cloud, orchestrator_local_cloud_process):
-    assert orchestrator_local_cloud is orchestrator_local_cloud_process
-"""
-
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cloud]:
@@ -128,19 +115,3 @@ def test_it_ends_with_the_process_that_started_it_however_that_ends(tmp_path: Pa
         return
     with os.fdopen(descriptor) as process:
         assert select.select([process], [], [], 20)[0]
-
-
-def test_pytests_fixture_is_an_empty_local_cloud_for_each_test(tmp_path: Path) -> None:
-    (tmp_path / "test_ours.py").write_text(TESTS)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "orchestrator.localcloud.pytest_plugin"]
-    done = subprocess.run(
-        [*command, "-p", "no:cacheprovider", str(tmp_path)],
-        cwd=tmp_path,
-        # Only this plugin: none of the others has to do with it, nor have options of ours.
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout

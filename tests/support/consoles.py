@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +22,7 @@ from orchestrator.localcloud.console.state import Sight, State
 from orchestrator.localcloud.dataplane.traffic import Share, Traffic
 from orchestrator.localcloud.faulting.faults import Faults
 from orchestrator.localcloud.own import OwnPages
+from orchestrator.localcloud.quotas import Quotas
 from orchestrator.localcloud.wire import error_answer
 from orchestrator.localcloud.world import Deployment, Endpoint, Place, Variant
 from orchestrator.localcloud.world import Scope as Owner
@@ -115,7 +117,8 @@ class MadeUp:
         """Let the page see another one that began at another time."""
         reads = Reads(lambda _: self.alarms, lambda _: [], lambda _: self.lines)
         state = State(Sight(self.worlds, self._traffic.get, self.recent, self.faults, reads))
-        self.pages = OwnPages(self.faults, lambda: {"status": "ok"}, self._reset, state)
+        quotas = Quotas(self.worlds, time.time)
+        self.pages = OwnPages(self.faults, quotas, lambda: {"status": "ok"}, self._reset, state)
 
     def put(self, name: str, portions: dict[str, float], status: str = "InService", **members: Any) -> None:  # noqa: ANN401 - whatever an endpoint has
         """Put an endpoint whose fleets, by endpoint config, get these portions of the requests."""

@@ -6,6 +6,7 @@ import random
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,7 @@ def test_a_policy_that_asks_for_encryption_judges_by_the_header() -> None:
         ("IpAddress", "nonsense", "10.1.2.3", False),
         ("DateGreaterThan", "2020-01-01T00:00:00Z", "2026-01-01T00:00:00+00:00", True),
         ("ArnLike", "arn:aws:iam::*:role/r", "arn:aws:iam::1:role/r", True),
+        ("ArnLike", "arn:aws:*:role/r", "arn:aws:iam::1:role/r", False),
         ("Null", "false", "x", True),
         ("Null", "true", "x", False),
         ("StringEqualsIfExists", "x", "y", False),
@@ -231,6 +233,31 @@ def test_a_condition_holds_as_its_operator_says(
 ) -> None:
     asked = putting(aws__key=value)
     denial = statement(Condition={operator: {"aws:Key": wanted}})
+    assert (said(asked, denial) is Decision.DENIED) is holds
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "holds"),
+    [
+        ("ForAllValues:StringEquals", ("a", "b"), True),
+        ("ForAllValues:StringEquals", ("a", "c"), False),
+        ("ForAllValues:StringEquals", None, True),
+        ("ForAnyValue:StringEquals", ("a", "c"), True),
+        ("ForAnyValue:StringEquals", ("c", "d"), False),
+        ("ForAnyValue:StringEquals", None, False),
+        ("ForAllValues:StringNotEquals", ("c", "d"), True),
+        ("ForAllValues:StringNotEquals", ("a", "c"), False),
+        ("ForAnyValue:StringNotEquals", ("a", "c"), True),
+        ("ForAnyValue:StringNotEquals", None, False),
+        ("StringNotEquals", None, True),
+        ("StringNotEqualsIfExists", None, True),
+    ],
+)
+def test_of_many_values_all_or_any_are_judged(
+    operator: str, values: tuple[str, ...] | None, *, holds: bool
+) -> None:
+    asked = replace(putting(), context={} if values is None else {"aws:tagkeys": values})
+    denial = statement(Condition={operator: {"aws:TagKeys": ["a", "b"]}})
     assert (said(asked, denial) is Decision.DENIED) is holds
 
 

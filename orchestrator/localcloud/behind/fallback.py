@@ -4,7 +4,6 @@ One of the modules that know moto. Its names are internal to moto and pinned by
 ``tests/contract/test_moto_symbols.py``.
 """
 
-import asyncio
 import threading
 import traceback
 from collections.abc import Callable, Iterable
@@ -26,7 +25,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from orchestrator.localcloud.apierrors import ApiError
-from orchestrator.localcloud.behind import identity, stacks
+from orchestrator.localcloud.behind import identity, loggroups
 from orchestrator.localcloud.cloudwatch import patches as cloudwatch
 from orchestrator.localcloud.objects.content import Store
 from orchestrator.localcloud.objects.installing import install
@@ -71,6 +70,7 @@ class Moto:
     def __init__(self, dispatcher: Dispatcher | None = None, store: Store | None = None) -> None:
         cloudwatch.install()
         identity.install()
+        loggroups.install()
         if not DISABLE_GLOBAL_CORS:
             raise RuntimeError("MOTO_DISABLE_GLOBAL_CORS must be set before moto is imported")
         self._dispatcher = dispatcher or DomainDispatcherApplication(create_backend_app)
@@ -100,8 +100,6 @@ class Moto:
             answer = Answer(request.scope, receive, send)
             # Before as well: the client may have its answer, and end us, before we come to the line below.
             self.asked.add(who.service)
-            if who.service == "cloudformation":
-                await asyncio.to_thread(stacks.install)
             refused = await self._refusal(who, request, answer)
             self.asked.add(who.service)
         if refused is not None:

@@ -193,7 +193,7 @@ def _number(asked: Mapping[str, Any], member: str, unsaid: int) -> int:
 def _evaluated(asked: Mapping[str, Any], policies: Policies, boundary: Policies | None) -> ActionResult:
     """Return one page of decisions, one for each action and resource."""
     context = {
-        entry["ContextKeyName"].lower(): str(entry["ContextKeyValues"][0])
+        entry["ContextKeyName"].lower(): _values(entry)
         for entry in asked.get("ContextEntries") or ()
         if entry.get("ContextKeyValues")
     }
@@ -206,6 +206,12 @@ def _evaluated(asked: Mapping[str, Any], policies: Policies, boundary: Policies 
     end = begin + size
     page: dict[str, Any] = {"EvaluationResults": found[begin:end], "IsTruncated": end < len(found)}
     return ActionResult({**page, "Marker": str(end)} if end < len(found) else page)
+
+
+def _values(entry: Mapping[str, Any]) -> str | Sequence[str]:
+    """Return what a condition key has: several values only if its type says so."""
+    values = [str(value) for value in entry["ContextKeyValues"]]
+    return values if str(entry.get("ContextKeyType")).endswith("List") else values[0]
 
 
 def _decision(request: Asked, policies: Policies, boundary: Policies | None) -> dict[str, Any]:

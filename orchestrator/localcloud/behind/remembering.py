@@ -50,7 +50,7 @@ KEPT = (
 """moto's services that outlive a restart, by moto's names."""
 
 # The large ones; what others hold may change by requests to any service.
-_CHANGED_BY = {"ec2": {"ec2", "cloudformation", "autoscaling", "elasticloadbalancing", "rds"}}
+_CHANGED_BY = {"ec2": {"ec2", "autoscaling", "elasticloadbalancing", "rds"}}
 _ANYTHING = {"", *_CHANGED_BY["ec2"]}
 _FORMAT = 1
 _PAUSE_SECONDS = 0.4
@@ -60,7 +60,7 @@ _TRIES = 20
 # What pickle raises of what it does not know.
 _UNWRITABLE = (pickle.PicklingError, TypeError, AttributeError)
 _UNREADABLE = (pickle.UnpicklingError, EOFError, TypeError, AttributeError, ValueError, KeyError, IndexError)
-_HINT = "orchestrator local-cloud start --state ANOTHER_FOLDER, or delete that one"
+_HINT = "orchestrator local-cloud start --state ANOTHER_FOLDER          or delete that one"
 
 
 class Memory:

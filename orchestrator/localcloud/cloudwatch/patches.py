@@ -20,6 +20,7 @@ from moto.core.responses import ActionResult, EmptyResult
 
 from orchestrator.localcloud.apierrors import ApiError
 from orchestrator.localcloud.cloudwatch import calls, putting, reading
+from orchestrator.localcloud.cloudwatch.dashboards import check_dashboard
 from orchestrator.localcloud.cloudwatch.series import Series
 from orchestrator.localcloud.cloudwatch.shelf import MOST_HISTORY, Alarm, Shelf
 from orchestrator.localcloud.world import Scope
@@ -49,6 +50,8 @@ def install() -> None:
     """Let moto's CloudWatch be this one; a second time changes nothing."""
     for name, call in _CALLS.items():
         setattr(CloudWatchResponse, name, _answering(name, call))
+    if not hasattr(CloudWatchResponse.put_dashboard, "__wrapped__"):
+        setattr(CloudWatchResponse, "put_dashboard", _checking(CloudWatchResponse.put_dashboard))  # noqa: B010 - likewise
     setattr(CloudWatchBackend, "put_metric_alarm", _put_by_moto)  # noqa: B010 - mypy takes no assignment
     setattr(CloudWatchBackend, "set_alarm_state", _set_by_moto)  # noqa: B010 - likewise
 
@@ -72,6 +75,20 @@ def _shelf(backend: CloudWatchBackend) -> Shelf:
     history = kept.setdefault("alarm_history", deque(maxlen=MOST_HISTORY))
     series = kept.get("series") or kept.setdefault("series", Series())
     return Shelf(Scope(backend.account_id, backend.region_name), kept["alarms"], history, series)
+
+
+def _checking(original: Callable[[CloudWatchResponse], Any]) -> Callable[[CloudWatchResponse], Any]:
+    """Return moto's PutDashboard, which takes any text, behind a look at the text."""
+
+    @functools.wraps(original)
+    def answer(self: CloudWatchResponse) -> Any:  # noqa: ANN401 - moto's
+        try:
+            check_dashboard(self._get_params())
+        except ApiError as error:
+            raise CloudWatchException(error.code, error.message) from error
+        return original(self)
+
+    return answer
 
 
 def _answering(name: str, call: Call) -> Callable[[CloudWatchResponse], ActionResult]:

@@ -135,8 +135,8 @@ class Shelf:
 
     def arn(self, name: str) -> str:
         """Return the ARN of an alarm."""
-        partition = "aws-cn" if self.scope.region.startswith("cn-") else "aws"
-        return f"arn:{partition}:cloudwatch:{self.scope.region}:{self.scope.account}:alarm:{name}"
+        where = self.scope
+        return f"arn:{where.partition}:cloudwatch:{where.region}:{where.account}:alarm:{name}"
 
     def state_of(self, name: str) -> str | None:
         """Return the state of an alarm, if there is one of that name."""

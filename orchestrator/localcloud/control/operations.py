@@ -12,6 +12,7 @@ from orchestrator.localcloud.rules import (
     describing,
     endpoints,
     packages,
+    quotas,
     records,
     registry,
     tagging,
@@ -81,6 +82,8 @@ _PRETENDED = {
 }
 # moto looks for these in stores of its own, where ours are not.
 _SEARCHED_ELSEWHERE = {"Endpoint", "Model", "ModelPackage", "ModelPackageGroup"}
+# These may need more instances than there are.
+_TAKING = {"CreateEndpoint", "UpdateEndpoint", "UpdateEndpointWeightsAndCapacities"}
 _TAGGING = {"AddTags", "ListTags", "DeleteTags"}
 
 
@@ -117,4 +120,7 @@ def perform(world: World, operation: str, request: Content, now: float) -> Outco
         return Outcome(world, READS[operation](world, request))
     if operation in EDITS:
         return EDITS[operation](world, request)
-    return CHANGES[operation](world, request, now)
+    outcome = CHANGES[operation](world, request, now)
+    if operation in _TAKING:
+        quotas.check_quotas(world, outcome.world)
+    return outcome

@@ -165,7 +165,7 @@ class FaultOrders:
         Raises:
             OrchestratorError: If it is refused, or nobody answers.
         """
-        added: dict[str, Any] = json.loads(self._send("POST", PATH, {"kind": kind, **members}))
+        added: dict[str, Any] = json.loads(self.send("POST", PATH, {"kind": kind, **members}))
         return added
 
     def all(self) -> list[dict[str, Any]]:
@@ -174,7 +174,7 @@ class FaultOrders:
         Raises:
             OrchestratorError: If nobody answers.
         """
-        found: list[dict[str, Any]] = json.loads(self._send("GET", PATH))["faults"]
+        found: list[dict[str, Any]] = json.loads(self.send("GET", PATH))["faults"]
         return found
 
     def lift(self, number: str | None = None) -> None:
@@ -183,9 +183,14 @@ class FaultOrders:
         Raises:
             OrchestratorError: If there is no such fault, or nobody answers.
         """
-        self._send("DELETE", PATH if number is None else f"{PATH}/{quote(number, safe='')}")
+        self.send("DELETE", PATH if number is None else f"{PATH}/{quote(number, safe='')}")
 
-    def _send(self, method: str, path: str, content: object = None) -> bytes:
+    def send(self, method: str, path: str, content: object = None) -> bytes:
+        """Send an order to a page below ``/_local``, and return what it answers.
+
+        Raises:
+            OrchestratorError: If it is refused, or nobody answers.
+        """
         # Not urllib: it would ask the proxy that HTTP_PROXY names.
         connection = http.client.HTTPConnection(self._place, timeout=_WAIT_SECONDS)
         try:

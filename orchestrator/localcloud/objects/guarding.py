@@ -68,6 +68,8 @@ def check_key(response: S3Response, request: Any) -> None:  # noqa: ANN401 - wer
     if upload is not None and upload.sse_encryption:
         # Parts are judged by what their upload was begun with.
         known = {"s3:x-amz-server-side-encryption": upload.sse_encryption}
+        if upload.kms_key_id:
+            known["s3:x-amz-server-side-encryption-aws-kms-key-id"] = upload.kms_key_id
         asked = replace(asked, context={**known, **asked.context})
     decision = _judge(bucket, asked)
     block = bucket.public_access_block

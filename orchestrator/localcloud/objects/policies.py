@@ -5,13 +5,14 @@ operators"). Operators that are not known here are no part of a policy: `parsed`
 """
 
 import fnmatch
-import ipaddress
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from orchestrator.localcloud.apierrors import ApiError
@@ -35,13 +36,13 @@ class Asked:
         action: Such as ``s3:GetObject``.
         resource: Its ARN.
         principals: Whatever a policy may name the caller by; empty if nobody signed.
-        context: The condition keys, in lower case, that the request has.
+        context: The condition keys, in lower case, that the request has; a sequence for one with many values.
     """
 
     action: str
     resource: str
     principals: frozenset[str]
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
 
 def parsed(document: bytes, bucket_arn: str) -> Mapping[str, Any]:
@@ -193,8 +194,18 @@ def _matches(pattern: str, value: str, *, ignoring_case: bool = False) -> bool:
     >>> _matches("arn:aws:s3:::models/*", "arn:aws:s3:::models/a/b"), _matches("[ab]", "a")
     (True, False)
     """
-    translated = fnmatch.translate(pattern.replace("[", "[[]"))
-    return re.match(translated, value, re.IGNORECASE if ignoring_case else 0) is not None
+    return _compiled(pattern, re.IGNORECASE if ignoring_case else 0).match(value) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(pattern.replace("[", "[[]")), flags)
+
+
+def _arn_matches(pattern: str, value: str) -> bool:
+    """Return whether an ARN is like ``pattern``, each of its six parts by itself."""
+    parts, theirs = pattern.split(":", 5), value.split(":", 5)
+    return pattern == "*" or (len(parts) == len(theirs) and all(map(_matches, parts, theirs)))
 
 
 def _numeric(compare: Callable[[float, float], bool]) -> Callable[[str, str], bool]:
@@ -210,10 +221,6 @@ def _moment(text: str) -> float:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _in_network(wanted: str, value: str) -> bool:
-    return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
-
-
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "Equals": lambda value, wanted: value == wanted,
     "LessThan": lambda value, wanted: value < wanted,
@@ -225,11 +232,11 @@ _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda wanted, value: wanted == value,
     "StringEqualsIgnoreCase": lambda wanted, value: wanted.lower() == value.lower(),
     "StringLike": _matches,
-    "ArnEquals": _matches,
-    "ArnLike": _matches,
+    "ArnEquals": _arn_matches,
+    "ArnLike": _arn_matches,
     "Bool": lambda wanted, value: wanted.lower() == value.lower(),
     "BinaryEquals": lambda wanted, value: wanted == value,
-    "IpAddress": _in_network,
+    "IpAddress": lambda wanted, value: ip_address(value) in ip_network(wanted, strict=False),
     **{f"Numeric{name}": _numeric(compare) for name, compare in _COMPARISONS.items()},
     **{
         f"Date{name}": lambda wanted, value, compare=compare: compare(_moment(value), _moment(wanted))  # type: ignore[misc]  # mypy cannot say what a default binds
@@ -263,19 +270,23 @@ def _bare(operator: str) -> str:
 def _holds(operator: str, key: str, wanted: Iterable[Any], asked: Asked) -> bool:
     """Return whether one line of a condition holds.
 
-    A key that the request does not have fails every operator but the negated ones and those that end in
-    ``IfExists``; ``ForAllValues`` holds of nothing.
+    Without its key: with ``IfExists`` or ``ForAllValues``, or negated and without ``ForAnyValue``.
     """
-    value = asked.context.get(key.lower())
+    found = asked.context.get(key.lower())
     bare = _bare(operator)
     texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in wanted]
     if bare == "Null":
-        return any((value is None) == (text.lower() == "true") for text in texts)
+        return any((found is None) == (text.lower() == "true") for text in texts)
+    for_all, for_any = (operator.startswith(prefix) for prefix in _SETS)
     negated = bare in _NEGATED
-    if value is None:
-        return negated or operator.endswith("IfExists") or operator.startswith(_SETS[0])
+    if found is None:
+        return operator.endswith("IfExists") or for_all or (negated and not for_any)
     compare = _OPERATORS[_NEGATED.get(bare, bare)]
-    return any(_compared(compare, text, value) for text in texts) != negated
+    holding = (
+        any(_compared(compare, text, value) for text in texts) != negated
+        for value in ([found] if isinstance(found, str) else found)
+    )
+    return all(holding) if for_all else any(holding)
 
 
 def _compared(compare: Callable[[str, str], bool], wanted: str, value: str) -> bool:

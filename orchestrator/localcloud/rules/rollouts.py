@@ -126,6 +126,14 @@ def alarms_of(policy: Content | None) -> tuple[str, ...]:
     return tuple(alarm["AlarmName"] for alarm in rollback.get("Alarms") or ())
 
 
+def beside(policy: Content | None, variant: Variant) -> int:
+    """Return how many new instances of a variant there are at most beside the old ones."""
+    rolling = (policy or {}).get("RollingUpdatePolicy")
+    if not rolling or not variant.count:
+        return variant.count
+    return _instances(_portion(rolling["MaximumBatchSize"], variant.count), variant.count)
+
+
 def launching(variants: Sequence[Variant]) -> Phase:
     """Return the only phase of a creation."""
     return Phase({variant.name: _launching(variant.count) for variant in variants})

@@ -1,0 +1,1 @@
+"""CloudFormation: stacks of resources that the local cloud really makes."""
