@@ -12,6 +12,7 @@ from orchestrator.core.alarms import Alarm
 from orchestrator.core.containers import Profile
 from orchestrator.core.journal import Deployment
 from orchestrator.core.proposal import Severity as Weight
+from orchestrator.core.repairs import Repair
 from orchestrator.core.resources import Endpoint, EndpointStatus, Model
 from orchestrator.core.rules.alarmlint import Watched, absent, lint
 from orchestrator.core.scaling import Dimension, Scaling
@@ -36,12 +37,16 @@ class Finding:
         subject: With what, such as ``model digits-9f3c1a2b7d10``.
         what: The fact, in one line.
         fix: The next command, or what to do in words; empty where nothing is to be done.
+        check: The code of the check that has found it.
+        repair: What `doctor --fix` can do about it.
     """
 
     severity: Severity
     subject: str
     what: str
     fix: str = ""
+    check: str = ""
+    repair: Repair | None = None
 
 
 def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
