@@ -1,9 +1,7 @@
 """What the documents name is there: files, anchors, commands, options, keys, codes."""
 
 import json
-import os
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,39 +9,32 @@ from typing import Any
 import click
 import pytest
 
+from docs import generate
 from orchestrator.adapters.spec import reading
 from orchestrator.cli import boundary, plan
 from orchestrator.cli.main import cli
-from orchestrator.core import errors, journal, revision
+from orchestrator.core import journal, revision
+from tests.support.pages import FENCE, ROOT, blocks, documents
 
-ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
-_NOT_OURS = {"build", "dist", "node_modules"}
 _MAX_LINE = 120
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 _EXECUTABLE = {"sh", "console"}
 _FOLDERS = ("orchestrator/", "entrypoints/", "templates/", "examples/", "tests/", "docs/", "infra/")
 
 
-def documents() -> Iterator[Path]:
-    for folder, inner, files in os.walk(ROOT):
-        inner[:] = [name for name in inner if not name.startswith(".") and name not in _NOT_OURS]
-        yield from (Path(folder) / name for name in sorted(files) if name.endswith(".md"))
-
-
-DOCUMENTS = sorted(documents())
+DOCUMENTS = documents()
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
 
 
 def prose(path: Path) -> str:
     """Return a document without its fenced blocks."""
-    return _FENCE.sub("", path.read_text("utf-8"))
+    return FENCE.sub("", path.read_text("utf-8"))
 
 
 def anchors(path: Path) -> set[str]:
@@ -97,21 +88,12 @@ def test_no_line_but_a_tables_is_too_long_to_read(path: Path) -> None:
     assert [number for number, line in lines if len(line) > _MAX_LINE and line[0] != "|"] == []
 
 
-def commands(
-    command: click.Command = cli, names: tuple[str, ...] = ()
-) -> Iterator[tuple[str, click.Command]]:
-    """Yield every command that does something, with its whole name."""
-    if not isinstance(command, click.Group):
-        yield " ".join(names), command
-        return
-    context = click.Context(command)
-    for name in command.list_commands(context):
-        found = command.get_command(context, name)
-        assert found is not None
-        yield from commands(found, (*names, name))
-
-
-COMMANDS = dict(commands())
+# Every command that does something, by its whole name.
+COMMANDS = {
+    context.command_path.partition(" ")[2]: command
+    for context, command in generate.commands()
+    if not isinstance(command, click.Group)
+}
 
 
 def options(command: click.Command) -> set[str]:
@@ -126,12 +108,10 @@ COMMON = options(cli) - {"--version"}
 def invocations(path: Path) -> Iterator[str]:
     """Yield what follows ``orchestrator`` wherever a document shows it as something to type."""
     text = path.read_text("utf-8")
-    lines = [
-        line for kind, block in _FENCE.findall(text) if kind in _EXECUTABLE for line in block.splitlines()
-    ]
+    lines = [line for block in blocks(text) if block.kind in _EXECUTABLE for line in block.text.splitlines()]
     for line in [*lines, *codes(prose(path))]:
         yield from re.findall(
-            r"(?:^|[$ (])(?<!from )orchestrator +([a-z-][^|&;()]*)", line.partition("  #")[0]
+            r"(?:^|[$ (])(?<!from )(?<!this )orchestrator +([a-z-][^|&;()]*)", line.partition("  #")[0]
         )
 
 
@@ -197,25 +177,19 @@ def test_the_reference_lists_the_common_options() -> None:
     assert without == set()
 
 
-def kinds(error: type[errors.OrchestratorError]) -> Iterator[type[errors.OrchestratorError]]:
-    """Yield every kind of error that a user can see."""
-    yield error
-    for kind in error.__subclasses__():
-        yield from kinds(kind)
-
-
 def test_the_exit_codes_are_those_of_the_code() -> None:
     expected: dict[int, set[str]] = {0: set(), plan.CHANGES: set()}
-    assert boundary.UsageError in set(kinds(errors.OrchestratorError))
-    for kind in kinds(errors.OrchestratorError):
-        if kind.__module__.startswith("orchestrator."):
-            expected.setdefault(kind.exit_code, set()).add(kind.code)
+    for kind in generate.kinds():
+        expected.setdefault(kind.exit_code, set()).add(kind.code)
+    assert boundary.UsageError.code in expected[boundary.UsageError.exit_code]
     table = rows(REFERENCE / "exit-codes.md", "code")
     assert {int(cells[0]): set(codes(cells[1])) for cells in table} == expected
 
 
-def schema_keys(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the dotted keys of a JSON Schema; NAME stands for a name that the user gives."""
+def schema_keys(
+    schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, object]]:
+    """Yield the dotted keys of a JSON Schema, with their defaults; NAME is for a name that the user gives."""
     schema = next(iter(table_schemas(schema)), schema)
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rpartition("/")[2]]
@@ -224,7 +198,7 @@ def schema_keys(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefi
     if isinstance(additional, dict) and any(table_schemas(additional)):
         inner["NAME"] = additional
     if not inner:
-        yield prefix
+        yield prefix, schema.get("default")
     for key, value in inner.items():
         yield from schema_keys(value, definitions, f"{prefix}.{key}" if prefix else key)
 
@@ -255,7 +229,24 @@ def written_once(keys: Collection[str]) -> set[str]:
 def test_the_keys_of_the_spec_are_those_of_the_schema() -> None:
     schema = json.loads((ROOT / "docs" / "orchestrator.schema.json").read_text("utf-8"))
     documented = {codes(cells[0])[0] for cells in rows(REFERENCE / "spec.md", "key")}
-    assert documented == written_once(set(schema_keys(schema, schema["$defs"])))
+    assert documented == written_once({key for key, _ in schema_keys(schema, schema["$defs"])})
+
+
+def test_what_the_page_says_of_a_key_that_is_not_given_is_the_schemas_default() -> None:
+    schema = json.loads((ROOT / "docs" / "orchestrator.schema.json").read_text("utf-8"))
+    told = {codes(cells[0])[0]: cells[2] for cells in rows(REFERENCE / "spec.md", "key")}
+    defaults = {
+        key: default if isinstance(default, str) else json.dumps(default).removesuffix(".0")
+        for key, default in schema_keys(schema, schema["$defs"])
+        if key in told and isinstance(default, (bool, int, float, str))
+    }
+    others = {key: told[key] for key, default in defaults.items() if not begins_with(told[key], default)}
+    assert len(defaults) > 20
+    assert others == {}
+
+
+def begins_with(cell: str, default: str) -> bool:
+    return re.match(rf"`?{re.escape(default)}(?![\w.])", cell) is not None
 
 
 def test_the_committed_schema_is_the_one_the_code_makes() -> None:
@@ -299,12 +290,3 @@ def test_decisions_are_numbered_and_listed() -> None:
     listed = re.findall(r"^(\d+)\. \[(.*)\]\(adr/(.*)\)$", index, re.MULTILINE)
     titles = [(str(int(path.name[:4])), path.read_text("utf-8").split("\n")[0], path.name) for path in ADRS]
     assert [(number, f"# {number}. {title}", name) for number, title, name in listed] == titles
-
-
-def test_the_example_of_an_environment_is_one_that_the_spec_takes(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    (shown,) = [block for kind, block in _FENCE.findall(readme) if kind == "toml"]
-    spec = (ROOT / "examples" / "digits" / "orchestrator.toml").read_text("utf-8") + shown
-    (tmp_path / "orchestrator.toml").write_text(spec, "utf-8")
-    resolved = reading.read(tmp_path / "orchestrator.toml", "prod", flags={}, environ={})
-    assert resolved.spec.target.bucket == tomllib.loads(shown)["env"]["prod"]["bucket"]
