@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 ORDER  := $(if $(SEED),--randomly-seed=$(SEED))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo bench conformance fuzz clean
+.PHONY: help setup check test demo bench docs conformance fuzz clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -56,10 +56,16 @@ bench: $(STAMP)  ## the figures of docs/benchmarks.md, as ratios measured in one
 	$(BIN)/python -m tests.benchmarks.serving_reload
 	$(BIN)/python -m tests.benchmarks.serving_soak
 
+docs: $(STAMP)  ## the site of the documentation, in build/site
+	$(BIN)/python -m docs.generate
+	$(BIN)/sphinx-build -q -W --keep-going -n -E -c docs -d build/doctrees . build/site
+	@echo "open build/site/index.html"
+
 conformance: $(STAMP)  ## ask the real toolkit what it answers, and run real clients against the local cloud
 	$(BIN)/python -m tests.conformance.recording
 	$(BIN)/python -m tests.conformance.models
 	$(BIN)/python -m tests.conformance.rehearsal
+	$(BIN)/python -m tests.conformance.infrastructure
 
 fuzz: $(STAMP)  ## fuzzers and faults, up to fifty times as long as in the tests
 	ORCHESTRATOR_FUZZ=50 $(BIN)/pytest --numprocesses 2 -o faulthandler_timeout=14400 tests/security -k fuzz

@@ -4,7 +4,7 @@ Knows boto3; must not know what a call is for.
 """
 
 import functools
-import os
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,16 +21,9 @@ from botocore.credentials import (
 
 from orchestrator.adapters.refusals import CREDENTIALS_HINT, translated
 from orchestrator.adapters.retrying import PROCESS, Pacing
-from orchestrator.adapters.servicemodels import share
+from orchestrator.adapters.servicemodels import NOTHING_OF_THE_SHELL, share
 from orchestrator.core.errors import DeniedError
 
-# For the local cloud, nothing of the developer's own setup: a profile could lead to a real account, and one
-# that does not exist keeps botocore from making any client.
-_NOTHING_OF_THE_SHELL = {
-    "profile": (None, None, None, None),
-    "config_file": (None, None, os.devnull, None),
-    "credentials_file": (None, None, os.devnull, None),
-}
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 1},  # `retrying` makes the others
     connect_timeout=10,
@@ -59,23 +52,29 @@ class Address:
     session_name: str = "orchestrator"
 
 
+_ROLE = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:.*/)?([^/]+)")
+_SESSION_OF_ROLE = re.compile(r"arn:(aws[a-z-]*):sts::(\d{12}):assumed-role/([^/]+)/.+")
+IN_A_HURRY = _CONFIG.merge(Config(connect_timeout=3, read_timeout=10))
+"""For whoever only looks, and would rather know that nobody answers."""
+
 Clients = Callable[[str], Any]
 """Gives the boto3 client of a service, by its name."""
 
 
-def clients(address: Address, pacing: Pacing = PROCESS) -> Clients:
+def clients(address: Address, pacing: Pacing = PROCESS, config: Config = _CONFIG) -> Clients:
     """Return a maker of boto3 clients for ``address``; it makes one of each service, for all threads.
 
     Args:
         address: Whom to talk to, and as whom.
         pacing: Repeats calls and slows them down; by default with all other clients of the process.
+        config: How long to wait for answers, among others.
 
     Raises:
         DeniedError: If there are no credentials, or the role cannot be assumed.
         SpecError: From the maker, if there is no region, or none could have such a name.
     """
     # botocore would send requests for 127.0.0.1 to HTTP_PROXY unless NO_PROXY names it.
-    config = _CONFIG.merge(Config(proxies={})) if address.endpoint_url else _CONFIG
+    config = config.merge(Config(proxies={})) if address.endpoint_url else config
     session = _session(address, config, pacing)
     made: dict[str, Any] = {}
     lock = threading.Lock()
@@ -103,7 +102,23 @@ def _session(address: Address, config: Config, pacing: Pacing) -> boto3.Session:
                 details=[("looked", "environment variables, shared files, profile, container, instance")],
                 hint=CREDENTIALS_HINT,
             )
-    return session if address.assume_role is None else _role_session(session, address, config, pacing)
+    if address.assume_role is None or _is_in_role(session, address, config, pacing):
+        return session
+    return _role_session(session, address, config, pacing)
+
+
+def _is_in_role(own: boto3.Session, address: Address, config: Config, pacing: Pacing) -> bool:
+    """Tell whether our credentials are of a session of the role already, as a pipeline's are by OIDC.
+
+    To take on one's own role again, its trust policy has to say so (IAM user guide, "Update a role trust
+    policy"). A session's ARN has the role's name without its path; in an account, no two roles share a name.
+    """
+    with translated("asking AWS who we are"):
+        sts = own.client("sts", region_name=address.region, endpoint_url=address.endpoint_url, config=config)
+        pacing.attach(sts, "sts", address)
+        session = _SESSION_OF_ROLE.fullmatch(sts.get_caller_identity()["Arn"])
+    role = _ROLE.fullmatch(address.assume_role or "")
+    return session is not None and role is not None and session.groups() == role.groups()
 
 
 def _own_session(address: Address) -> boto3.Session:
@@ -115,7 +130,7 @@ def _own_session(address: Address) -> boto3.Session:
         aws_access_key_id=key,
         aws_secret_access_key=secret,
         region_name=address.region,
-        botocore_session=share(botocore.session.Session(session_vars=_NOTHING_OF_THE_SHELL)),
+        botocore_session=share(botocore.session.Session(session_vars=NOTHING_OF_THE_SHELL)),
     )
 
 
@@ -154,7 +169,7 @@ def _role_session(own: boto3.Session, address: Address, config: Config, pacing: 
     credentials = DeferredRefreshableCredentials(fetch, "assume-role")
     credentials.get_frozen_credentials()
     session = botocore.session.Session(
-        profile=address.profile, session_vars=_NOTHING_OF_THE_SHELL if address.credentials else None
+        profile=address.profile, session_vars=NOTHING_OF_THE_SHELL if address.credentials else None
     )
     session.register_component("credential_provider", CredentialResolver([_Role(credentials)]))
     return boto3.Session(region_name=address.region, botocore_session=share(session))

@@ -15,6 +15,11 @@ def template(name: str) -> str:
     return resources.files("orchestrator.templates").joinpath(name).read_text("utf-8")
 
 
+def infra(name: str) -> str:
+    """Return the text of the CloudFormation template ``name``: ``account`` or ``endpoint``."""
+    return resources.files("orchestrator.infra").joinpath(f"{name}.yaml").read_text("utf-8")
+
+
 def runtime() -> tuple[Member, ...]:
     """Return the runtime's modules, under their paths in an archive."""
     found = (

@@ -2,28 +2,51 @@
 
 import contextlib
 import os
+import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.adapters.processes import is_no_process
 from orchestrator.core.errors import OrchestratorError, RefusedError
 
 _DRAFT = ".draft-"
+_OWNERS_ONLY = 0o600
 
 
-def write(path: str, content: bytes) -> None:
+def write(path: str, content: bytes, *, mode: int = _OWNERS_ONLY) -> None:
     """Write ``content`` to the file ``path``, whole or not at all.
 
     It is written to a draft beside it, made durable, and renamed: a full disk and a kill leave what was there
     before. A draft that a killed process has left behind is removed by who writes the same file next.
 
+    Args:
+        path: The file.
+        content: What is to be in it.
+        mode: Who may do what with it.
+
     Raises:
         OrchestratorError: If it cannot be written; what was there is still there.
     """
-    target = Path(path)
+    with _told(path):
+        _write(Path(path), content, mode)
+
+
+def replace(path: str, content: bytes) -> None:
+    """Do what `write` does to a file that is somebody's own: its mode stays, and a link to it stays a link.
+
+    Raises:
+        OrchestratorError: If it is not there, or cannot be written; what was there is still there.
+    """
+    with _told(path):
+        target = Path(path).resolve(strict=True)
+        _write(target, content, stat.S_IMODE(target.stat().st_mode))
+
+
+@contextlib.contextmanager
+def _told(path: str) -> Iterator[None]:
     try:
-        _remove_left_drafts(target)
-        _write(target, content)
+        yield
     except OSError as error:
         raise OrchestratorError(
             f"writing '{path}': {error.strerror or error}",
@@ -53,12 +76,14 @@ def read(path: str, limit_bytes: int) -> bytes:
     return content
 
 
-def _write(target: Path, content: bytes) -> None:
-    # For the owner only (0600), and with our process in its name: it tells who may have left it behind.
+def _write(target: Path, content: bytes, mode: int) -> None:
+    _remove_left_drafts(target)
+    # With our process in its name: it tells who may have left it behind.
     handle, draft = tempfile.mkstemp(prefix=f".{target.name}{_DRAFT}{os.getpid()}-", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            os.fchmod(handle, mode)
             file.flush()
             os.fsync(handle)
         Path(draft).replace(target)

@@ -3,6 +3,7 @@
 Knows AWS's error codes and botocore's exceptions; must not know what a call is for.
 """
 
+import difflib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,9 +28,11 @@ from botocore.exceptions import (
 )
 
 from orchestrator.adapters.retrying import THROTTLED_CODES
+from orchestrator.adapters.servicemodels import regions
 from orchestrator.core.errors import (
     CloudError,
     DeniedError,
+    Detail,
     NotFoundError,
     OrchestratorError,
     QuotaError,
@@ -43,6 +46,8 @@ CREDENTIALS_HINT = (
     "orchestrator deploy --env local      needs no account"
 )
 _REGION_HINT = "set 'region' in [defaults] or [env.NAME] of the spec, or ORCHESTRATOR_REGION"
+# https://SERVICE.REGION.amazonaws.com, and the names of other partitions and of dual stack
+_REGION_OF_ADDRESS = re.compile(r"https://[\w.-]+?\.([a-z]+(?:-[a-z]+)+-\d+)\.(?:amazonaws|api)\.")
 _DENIED_CODES = {
     "AccessDenied",
     "AccessDeniedException",
@@ -122,13 +127,27 @@ def translated(doing: str) -> Iterator[None]:
     except (HTTPClientError, NoConnectionError, IncompleteReadError) as error:
         raise UnreachableError(
             f"{doing}: AWS could not be reached",
-            details=[("cause", _text(error))],
+            details=[("cause", _text(error)), *_unknown_region(str(error))],
             hint="check the network and the region; nothing is lost: run the same command again",
         ) from error
     except ClientError as error:
         raise _refusal(doing, error) from error
     except BotoCoreError as error:
         raise CloudError(f"{doing}: {_text(error)}") from error
+
+
+def _unknown_region(words: str) -> list[Detail]:
+    """Return what is to be told of an address without an answer, if botocore knows no such region.
+
+    It may be newer than botocore is: so it was asked nevertheless, and this is told when that was of no use.
+    """
+    found = _REGION_OF_ADDRESS.search(words)
+    known = regions("sagemaker")
+    if found is None or found[1] in known:
+        return []
+    near = difflib.get_close_matches(found[1], known, n=1)
+    meant = f": '{near[0]}' is nearest" if near else ""
+    return [("region", f"botocore knows no '{found[1]}'{meant}")]
 
 
 def code_of(error: ClientError) -> str:

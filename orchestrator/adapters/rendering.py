@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import jinja2
 
 from orchestrator.adapters.bundled import runtime, template, versions
+from orchestrator.core import syntax
 from orchestrator.core.archive import ENTRY_POINT, FALLBACK, Member
 from orchestrator.core.checkpoint import Kind
 from orchestrator.core.errors import SpecError
@@ -116,8 +117,8 @@ def render(source: str, values: Mapping[str, Value]) -> str:
     """
     text = _filled(source, values)
     neutral = {key: None if value is None else _neutral(key, value) for key, value in values.items()}
-    expected = _Holes(values).visit(ast.parse(_filled(source, neutral), feature_version=_OLDEST_PYTHON))
-    if ast.dump(expected) != ast.dump(ast.parse(text, feature_version=_OLDEST_PYTHON)):
+    expected = _Holes(values).visit(syntax.parse(_filled(source, neutral), _OLDEST_PYTHON))
+    if ast.dump(expected) != ast.dump(syntax.parse(text, _OLDEST_PYTHON)):
         raise SpecError("the generated code is not what its template says, so it is not used")
     return text
 

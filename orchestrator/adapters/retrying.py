@@ -203,11 +203,15 @@ class Pacing:
     Args:
         clock: What waiting is done on.
         chance: Gives numbers from 0 to 1.
+        most_attempts: How often a call is made at most, however good the reasons to make it again.
     """
 
-    def __init__(self, clock: Clock, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, clock: Clock, chance: Callable[[], float] = random.random, *, most_attempts: int = _ATTEMPTS
+    ) -> None:
         self._clock = clock
         self._chance = chance
+        self._most_attempts = most_attempts
         self._lock = threading.Lock()
         self._lanes: dict[object, Lane] = {}
 
@@ -218,7 +222,7 @@ class Pacing:
 
     def attach(self, client: Any, service: str, account: object) -> None:  # noqa: ANN401 - boto3 has no types
         """Make ``client`` retry, in the lane of ``service`` in ``account`` (account and region)."""
-        attempts = _ATTEMPTS_OF.get(service, _ATTEMPTS)
+        attempts = min(_ATTEMPTS_OF.get(service, _ATTEMPTS), self._most_attempts)
         retrying = _Retrying(self.lane((account, service)), self._clock, self._chance, attempts)
         event = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register(f"before-send.{event}", retrying.before_send)

@@ -90,10 +90,17 @@ def _wanted(path: Path) -> bool:
 
 
 def _inside(base: Path, path: Path) -> Path:
-    if not path.resolve().is_relative_to(base.resolve()):
+    try:
+        end = path.resolve()
+    except (OSError, RuntimeError) as error:  # Python says so of a loop until 3.12
+        raise ArtifactError(
+            f"'{path.relative_to(base).as_posix()}' is a link that leads back to itself",
+            hint="take the link out, or put the file there",
+        ) from error
+    if not end.is_relative_to(base.resolve()):
         raise ArtifactError(
             f"'{path.relative_to(base).as_posix()}' is a link that leads out of the project",
-            details=[("project", str(base)), ("leads to", str(path.resolve()))],
+            details=[("project", str(base)), ("leads to", str(end))],
         )
     return path
 

@@ -63,16 +63,28 @@ class LocalTrial:
             RefusedError: If its code fails on a case; what it has written is gone with the endpoint.
             MissingExtraError: If torch is not installed.
         """
+        with self.serving(members) as served:
+            answers = tuple(served.answer(case) for case in cases)
+        _check_alive(cases, answers, served)
+        return answers
+
+    @contextlib.contextmanager
+    def serving(self, members: Sequence[Member]) -> Iterator["ServedModel"]:
+        """Yield the model, once it has loaded.
+
+        Raises:
+            ArtifactError: If it does not load.
+            MissingExtraError: If torch is not installed.
+        """
         if importlib.util.find_spec("torch") is None:
             raise MissingExtraError("torch", needed_for="trying the model")
         with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
             model = Path(folder) / "model"
             stage(str(model), members)
             with self._serving(Path(folder), model) as port:
-                answers = tuple(_answer(port, case) for case in cases)
-            log = (Path(folder) / _LOG).read_text("utf-8", "replace")
-        _check_alive(cases, answers, log)
-        return answers
+                served = ServedModel(port)
+                yield served
+            served.log = (Path(folder) / _LOG).read_text("utf-8", "replace")
 
     @contextlib.contextmanager
     def _serving(self, folder: Path, model: Path) -> Iterator[int]:
@@ -144,27 +156,51 @@ def _load_error(event: Mapping[str, object], log: str) -> ArtifactError:
     return ArtifactError("the model cannot be loaded", details=details)
 
 
-def _answer(port: int, case: Case) -> Response:
-    connection = http.client.HTTPConnection(_HOST, port, timeout=_ANSWER_SECONDS)
-    headers = {"Content-Type": case.request.content_type, "Accept": case.request.accept}
-    try:
-        connection.request("POST", "/invocations", case.request.body, headers)
-        answer = connection.getresponse()
-        fingerprint = fingerprint_of(answer.headers.get(CUSTOM_ATTRIBUTES, ""))
-        return Response(answer.status, answer.read(), fingerprint)
-    except (OSError, http.client.HTTPException) as error:
-        raise ArtifactError(
-            f"the model gives no answer to golden case '{case.name}'", details=[("error", str(error))]
-        ) from error
-    finally:
-        connection.close()
+@dataclass
+class ServedModel:
+    """A model that is served by a child process.
+
+    Attributes:
+        log: What it has written, once it has ended.
+    """
+
+    port: int
+    log: str = ""
+
+    def answer(self, case: Case) -> Response:
+        """Return what the model answers to a case.
+
+        Raises:
+            ArtifactError: If it gives no answer.
+        """
+        connection = http.client.HTTPConnection(_HOST, self.port, timeout=_ANSWER_SECONDS)
+        headers = {"Content-Type": case.request.content_type, "Accept": case.request.accept}
+        try:
+            connection.request("POST", "/invocations", case.request.body, headers)
+            answer = connection.getresponse()
+            fingerprint = fingerprint_of(answer.headers.get(CUSTOM_ATTRIBUTES, ""))
+            return Response(answer.status, answer.read(), fingerprint)
+        except (OSError, http.client.HTTPException) as error:
+            raise ArtifactError(
+                f"the model gives no answer to golden case '{case.name}'", details=[("error", str(error))]
+            ) from error
+        finally:
+            connection.close()
+
+    def error_behind(self, answer: Response) -> str:
+        """Return the last line of the traceback behind an answer of 500 or more; empty if there is none.
+
+        Known once the model has ended.
+        """
+        said = answer.body.decode("utf-8", "replace")
+        return (_error_in(self.log, said) or "") if answer.status >= _SERVER_ERROR else ""
 
 
-def _check_alive(cases: Sequence[Case], answers: Sequence[Response], log: str) -> None:
+def _check_alive(cases: Sequence[Case], answers: Sequence[Response], served: ServedModel) -> None:
     for case, answer in zip(cases, answers, strict=True):
         if answer.status >= _SERVER_ERROR and answer.status != case.status:
             said = answer.body.decode("utf-8", "replace").partition("\n")[0]
-            error = _error_in(log, said)
+            error = served.error_behind(answer)
             raise RefusedError(
                 f"the model fails on golden case '{case.name}' on this machine",
                 details=[
@@ -177,9 +213,12 @@ def _check_alive(cases: Sequence[Case], answers: Sequence[Response], log: str) -
 
 
 def _error_in(log: str, said: str) -> str | None:
-    """Return the last line of the traceback that the log has under the number in what the caller was told."""
-    mark = _MARK.search(said)
-    found = log.partition(mark.group())[2] if mark else log
+    """Return the last line of the traceback that the log has under the number in what the caller was told.
+
+    Without a number it is looked for in the answer itself: what else the log has is of other requests.
+    """
+    mark = _MARK.search(said.partition("\n")[0])
+    found = log.partition(mark.group())[2] if mark else said
     # What follows is the container's own traceback, of the error that was made of it.
     first = found.split(_TRACEBACK)[1:2]
     return last_error([_TRACEBACK, *first[0].splitlines()]) if first else None

@@ -146,16 +146,24 @@ class Opened:
         Raises:
             SpecError: If a golden case is wrong, or the spec knows no such endpoint.
         """
+        self.check_known()
+        edge = self.view()
+        cases = wiring.golden_cases(self._spec)
+        priced = replace(intent or NO_INTENT, prices=_prices(self._spec))
+        return Workshop(self._spec, wiring.packaging(), cases, edge, priced)
+
+    def check_known(self) -> None:
+        """See that the endpoint is one of the spec's, so that what it is to serve is known.
+
+        Raises:
+            SpecError: If it is not.
+        """
         if self._other is not None:
             raise SpecError(
                 f"the spec has no endpoint '{self._other}'",
                 details=[("known", ", ".join(wiring.endpoints(self.selection)))],
                 hint=f"add [endpoints.{self._other}], or choose one with --endpoint",
             )
-        edge = self.view()
-        cases = wiring.golden_cases(self._spec)
-        priced = replace(intent or NO_INTENT, prices=_prices(self._spec))
-        return Workshop(self._spec, wiring.packaging(), cases, edge, priced)
 
     def intent(self, reason: str = "", accept: Sequence[str] = (), *, wait: bool = True) -> Intent:
         """Return what the journal is told about why and from which commit, and what was consented to."""

@@ -10,25 +10,21 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from orchestrator.api.opened import Opened
 from orchestrator.api.selection import Manner, Selection
+from orchestrator.api.used import Used
 from orchestrator.core import journal
 from orchestrator.core.errors import RefusedError
-from orchestrator.core.golden import Request, Response
 from orchestrator.core.health import Finding
 from orchestrator.core.journal import Deployment
-from orchestrator.core.live import Line
 from orchestrator.core.ports import Progress, Transfer
 from orchestrator.core.savedplan import SavedPlan
 from orchestrator.usecases import (
     adopt,
     alarming,
     audit,
-    calling,
     destroy,
     doctor,
     drift,
-    following,
     readying,
     resume,
     rollback,
@@ -62,7 +58,7 @@ class Outcome:
     applied: Applied | None = None
 
 
-class Project(Opened):
+class Project(Used):
     """One endpoint of a spec, in one environment, and all that can be done with it.
 
     Several threads may use one: what is decided in one of them is carried out as if nobody else had looked.
@@ -272,25 +268,3 @@ class Project(Opened):
     def alarms(self) -> alarming.Watching:
         """Return the alarms that watch what serves now, and what is wrong with those that the spec names."""
         return alarming.alarms_of(self.name, self._spec.target, self.view())
-
-    # The verbs that use it.
-
-    def invoke(self, request: Request, variant: str | None = None) -> Response:
-        """Send one request; an error of the model comes back as its status."""
-        return self.edge.runtime.invoke(self.name, request, variant=variant)
-
-    def invoke_stream(self, request: Request, variant: str | None = None) -> Iterator[bytes]:
-        """Send one request, and yield the parts of the answer as they come."""
-        return self.edge.runtime.invoke_stream(self.name, request, variant=variant)
-
-    def invoke_async(self, request: Request) -> Response:
-        """Put one request into the bucket, and wait for the answer of an asynchronous endpoint."""
-        return calling.await_answer(calling.send_async(self.name, request, self.edge), self.edge)
-
-    def logs(self, since: float) -> tuple[str, ...]:
-        """Return what the containers have written since a moment, in seconds since 1970."""
-        return self.edge.logs.since(self.name, since)
-
-    def follow(self, since: float) -> Iterator[Line]:
-        """Yield what the containers have written since a moment, and what they write, without an end."""
-        return following.follow(self.name, since, self.edge)

@@ -1,4 +1,4 @@
-"""The composition root: which adapter stands behind which port. The only module that imports adapters."""
+"""The composition root: which adapter stands behind which port. Some commands have one of their own."""
 
 import os
 from dataclasses import replace
@@ -84,7 +84,7 @@ def read_file(path: str, limit_bytes: int = _MAX_FILE_BYTES) -> bytes:
     return files.read(path, limit_bytes)
 
 
-def write_file(path: str, content: bytes) -> None:
+def write_file(path: str, content: bytes, *, mode: int = 0o600) -> None:
     """Write a file that was named on the command line, whole or not at all.
 
     Raises:
@@ -92,7 +92,7 @@ def write_file(path: str, content: bytes) -> None:
     """
     from orchestrator.adapters import files
 
-    files.write(path, content)
+    files.write(path, content, mode=mode)
 
 
 def packaging() -> "Packaging":
@@ -130,13 +130,14 @@ def stage(made: "Build", into: str) -> None:
     tarball.stage(into, made.members)
 
 
-def golden_cases(spec: Spec) -> tuple[Case, ...]:
-    """Return the project's golden cases."""
+def golden_cases(spec: Spec, pattern: str | None = None) -> tuple[Case, ...]:
+    """Return the project's golden cases, or those that match a ``pattern`` in place of the spec's."""
     from orchestrator.adapters import sources
 
-    if spec.golden.cases is None:
+    wanted = spec.golden.cases if pattern is None else pattern
+    if wanted is None:
         return ()
-    found = sources.golden_files(spec.root, spec.golden.cases)
+    found = sources.golden_files(spec.root, wanted)
     return tuple(golden.parse(name, content) for name, content in found)
 
 
@@ -177,7 +178,7 @@ def download(selection: Selection, url: str, into: str) -> None:
 
     spec = resolve(selection).spec
     is_ours = not spec.target.is_local and url.startswith(f"s3://{spec.target.bucket}/")
-    found, _ = _logged_in(_address(spec.target, selection.profile, start_local=False))
+    found, _ = login(spec.target, selection.profile)
     artifacts.fetch(found, url, into, owner=spec.target.bucket_owner if is_ours else None)
 
 
@@ -199,7 +200,7 @@ def connect(
     """
     manner = manner or Manner()
     needed(spec.target.bucket, "bucket", spec)
-    address = _address(spec.target, profile, start_local=manner.start_local)
+    address = address_of(spec.target, profile, start_local=manner.start_local)
     # Of the many endpoints of one spec, the first to come logs in for all of the same account and region.
     login = manner.shared.once(address, lambda: _logged_in(address))
     if spec.target.is_local:
@@ -207,7 +208,15 @@ def connect(
     return spec, _edge(login, spec.target, endpoint, manner)
 
 
-def _address(target: Target, profile: str | None, *, start_local: bool) -> "Address":
+def login(
+    target: Target, profile: str | None = None, *, start_local: bool = False
+) -> tuple["Clients", "Account"]:
+    """Return the clients for a target, and the account behind them; raises what `connect` does."""
+    return _logged_in(address_of(target, profile, start_local=start_local))
+
+
+def address_of(target: Target, profile: str | None, *, start_local: bool) -> "Address":
+    """Return where to log in for a target, and as whom; raises if the local cloud is needed and absent."""
     from orchestrator.adapters.aws import Address
     from orchestrator.adapters.processes import session_name
 

@@ -2,13 +2,13 @@
 
 import click
 
-from orchestrator.cli import carrying, opening
+from orchestrator.cli import carrying, completing, opening
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 
 
 @click.command("adopt")
-@click.argument("endpoint")
+@click.argument("endpoint", shell_complete=completing.endpoints)
 @opening.reason_option
 @with_options
 def command(options: Options, endpoint: str, reason: str) -> None:

@@ -11,7 +11,7 @@ from orchestrator.core.proposal import Severity
 
 
 @click.command("alarms")
-@click.argument("endpoint", required=False)
+@opening.endpoint_argument
 @with_options
 def command(options: Options, endpoint: str | None) -> int:
     """Show the alarms that can roll a deployment back, and what keeps them from it.

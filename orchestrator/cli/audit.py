@@ -18,7 +18,7 @@ def command() -> None:
 
 
 @command.command("verify")
-@click.argument("endpoint", required=False)
+@opening.endpoint_argument
 @with_options
 def verify(options: Options, endpoint: str | None) -> None:
     """Check the journal's whole chain, its head, and the anchor on the endpoint.

@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 import click
 
 from orchestrator.api import wiring
-from orchestrator.cli import benched, opening
+from orchestrator.cli import benched, completing, opening
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core import golden
@@ -40,7 +40,12 @@ class _Given(TypedDict):
 @click.command("bench")
 @click.argument("url", required=False)
 @click.option("--compare", metavar="URL", help="Another server, to be measured in turn.")
-@click.option("--case", metavar="NAME|FILE", help="One golden case [all of the project's, in turn].")
+@click.option(
+    "--case",
+    metavar="NAME|FILE",
+    shell_complete=completing.files,
+    help="One golden case [all of the project's, in turn].",
+)
 @click.option(
     "--body", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="Send this instead."
 )

@@ -24,7 +24,13 @@ def command() -> None:
 @command.command("show")
 @with_options
 def show(options: Options) -> None:
-    """Print every value of the spec, resolved for the environment, with its origin."""
+    """Print every value of the spec, resolved for the environment, with its origin.
+
+    \b
+    Examples:
+      orchestrator config show
+      orchestrator config show --env prod -o json
+    """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     settings = wiring.resolve(opening.selection(options)).settings
     rows = [("key", "value", "origin"), *((s.key, _spelt(s.value), s.origin) for s in settings)]
     document = [{"key": s.key, "value": s.value, "origin": s.origin} for s in settings]
@@ -38,6 +44,11 @@ def _spelt(value: object) -> str:
 @command.command("schema")
 @with_options
 def schema(options: Options) -> None:
-    """Print the JSON Schema of orchestrator.toml."""
+    """Print the JSON Schema of orchestrator.toml.
+
+    \b
+    Examples:
+      orchestrator config schema > orchestrator.schema.json
+    """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     text = wiring.spec_schema()
     Terminal(options).result(text.rstrip(), json.loads(text))

@@ -8,7 +8,7 @@ from orchestrator.cli.options import Options, with_options
 
 
 @click.command("destroy")
-@click.argument("endpoint", required=False)
+@opening.endpoint_argument
 @opening.reason_option
 @opening.timeout_option
 @with_options

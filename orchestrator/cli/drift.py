@@ -10,7 +10,7 @@ DRIFTED = 6
 
 
 @click.command("drift")
-@click.argument("endpoint", required=False)
+@opening.endpoint_argument
 @with_options
 def command(options: Options, endpoint: str | None) -> int:
     """Show in what the endpoint differs from what was deployed last; ends with 6 if it does.

@@ -8,7 +8,7 @@ from orchestrator.cli.terminal import Terminal
 
 
 @click.command("history")
-@click.argument("endpoint", required=False)
+@opening.endpoint_argument
 @with_options
 def command(options: Options, endpoint: str | None) -> None:
     """Show every attempt to change the endpoint, the latest last. The journal's chain is verified on the way.

@@ -88,7 +88,7 @@ def _read(path: str) -> bytes:
 
 
 @click.command("invoke")
-@click.argument("endpoint", required=False)
+@opening.endpoint_argument
 @click.option("--body", type=click.Path(allow_dash=True), metavar="FILE", help="What to send [stdin].")
 @click.option("--text", metavar="TEXT", help="Send this text.")
 @click.option("--json", "json_", metavar="JSON", help="Send this JSON.")

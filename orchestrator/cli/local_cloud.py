@@ -68,7 +68,13 @@ def start(options: Options, *, token: str | None, token_file: Path | None, **ask
 
     A token on the command line can be seen by others on this machine: rather set
     ORCHESTRATOR_LOCAL_CLOUD_TOKEN, or name a file.
-    """
+
+    \b
+    Examples:
+      orchestrator local-cloud start
+      orchestrator local-cloud start --port 4570 --state cloud
+      orchestrator local-cloud start --host 0.0.0.0 --token-file token.txt
+    """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     wanted = Wanted.written({**asked, "token": _token(token, token_file)})
     running = lifecycle.start(_state_dir(), wanted)
     if differing := wanted.otherwise(running.options):
@@ -85,7 +91,12 @@ def start(options: Options, *, token: str | None, token_file: Path | None, **ask
 @command.command("stop")
 @with_options
 def stop(options: Options) -> None:
-    """Stop it and everything it serves. What was deployed to it is gone, unless --state keeps it."""
+    """Stop it and everything it serves. What was deployed to it is gone, unless --state keeps it.
+
+    \b
+    Examples:
+      orchestrator local-cloud stop
+    """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     stopped = lifecycle.stop(_state_dir())
     text = "the local cloud has stopped" if stopped else "the local cloud was not running"
     Terminal(options).result(text, {"stopped": stopped})
@@ -94,7 +105,13 @@ def stop(options: Options) -> None:
 @command.command("status")
 @with_options
 def status(options: Options) -> None:
-    """Say whether it runs and with what, and print the variables that point AWS clients at it."""
+    """Say whether it runs and with what, and print the variables that point AWS clients at it.
+
+    \b
+    Examples:
+      orchestrator local-cloud status
+      orchestrator local-cloud status -o json
+    """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     running = _running()
     terminal = Terminal(options)
     terminal.say(f"the local cloud answers at {running.url} (pid {running.pid}, log: {running.log})")
@@ -109,7 +126,7 @@ def env(options: Options) -> None:
     """Print the variables that point AWS clients at it, and nothing else.
 
     \b
-    Example:
+    Examples:
       eval "$(orchestrator local-cloud env)"
     """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     running, terminal = _running(), Terminal(options)
@@ -123,7 +140,12 @@ def reset(options: Options) -> None:
     """Empty it: endpoints end, and nothing that was made in it is left; it goes on running.
 
     It asks before it deletes what --state keeps.
-    """
+
+    \b
+    Examples:
+      orchestrator local-cloud reset
+      orchestrator local-cloud reset --yes
+    """  # noqa: D301 - \b is Click's mark for a paragraph that keeps its lines
     running, terminal = _running(), Terminal(options)
     if running.options.state is not None:
         terminal.confirm(f"delete everything that is kept in {running.options.state}?", destructive=True)

@@ -25,6 +25,10 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
     raise click.BadParameter(f"'{value}' is none of {', '.join(Kind)}{meant}", ctx, param)
 
 
+def _offered(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return [kind for kind in Kind if kind.startswith(incomplete)]
+
+
 @click.group("faults", context_settings={"help_option_names": ["-h", "--help"]})
 def faults() -> None:
     """Let things go wrong in the local cloud, so that a release can be rehearsed with them.
@@ -39,7 +43,7 @@ def faults() -> None:
 
 
 @faults.command("add")
-@click.argument("kind", callback=_known)
+@click.argument("kind", callback=_known, shell_complete=_offered)
 @click.option("--operation", metavar="PATTERN", help="Of the API, or method and path as of 'PUT /models/*'.")
 @click.option("--endpoint", metavar="PATTERN", help="Only what is about such endpoints.")
 @click.option(

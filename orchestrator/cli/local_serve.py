@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from orchestrator.api import wiring
+from orchestrator.cli import completing
 from orchestrator.cli.opening import selection
 from orchestrator.cli.options import Options, is_terminal, with_options
 from orchestrator.cli.serving_sources import source
@@ -146,7 +147,7 @@ def _with_choices(function: _Function) -> _Function:
 
 
 @click.command("local-serve")
-@click.argument("target", required=False)
+@click.argument("target", required=False, shell_complete=completing.files)
 @_with_choices
 @with_options
 def command(options: Options, target: str | None, **choices: Any) -> None:  # noqa: ANN401 - the fields of Chosen

@@ -33,7 +33,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: str) -> f
 
 
 @click.command("logs")
-@click.argument("endpoint", required=False)
+@opening.endpoint_argument
 @click.option(
     "--since",
     "seconds",

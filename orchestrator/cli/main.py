@@ -5,17 +5,20 @@ import importlib
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from orchestrator import __version__
 from orchestrator.cli.options import common_options
 
 # Name of the command, what its help says in one line. The module has the same name, `-` as `_`.
 COMMANDS = {
+    "init": "Begin a project that works at once, or add a recipe for CI to one.",
     "inspect": "Say what a model file holds, without running anything in it.",
     "package": "Build model.tar.gz with its generated entry point, and try it.",
     "verify": "Check an archive's digests, layout and safety.",
     "upload": "Send the project's archive to S3, under a key made of its content.",
     "local-serve": "Serve an archive, a folder or the project on a port, as the container would.",
+    "test": "Ask the project, an archive or the live endpoint the golden cases.",
     "bench": "Put a server under load, and say how long its answers take.",
     "plan": "Show what a deploy would change, and change nothing.",
     "deploy": "Create or update the endpoint, and wait until it has truly arrived.",
@@ -24,7 +27,8 @@ COMMANDS = {
     "status": "Show what serves which share of traffic, since when, who deployed it and why.",
     "history": "Show every attempt to change the endpoint.",
     "drift": "Show in what the endpoint differs from what was deployed.",
-    "doctor": "Examine what a live endpoint is made of.",
+    "bootstrap": "Set up what an account needs, and write into the spec what was made.",
+    "doctor": "Examine machine, project, account and live endpoint, and say how to mend what is wrong.",
     "alarms": "Show the alarms that can roll a deployment back, and what keeps them from it.",
     "audit": "Check the record of what was done to an endpoint.",
     "logs": "Show what the endpoint's containers have written.",
@@ -34,6 +38,7 @@ COMMANDS = {
     "destroy": "Delete the endpoint and everything that was made for it.",
     "local-cloud": "Start, stop or look at the embedded AWS.",
     "config": "Show the resolved settings, or the spec's JSON Schema.",
+    "completion": "Let a shell complete commands, options, environments and endpoints.",
 }
 
 
@@ -54,11 +59,18 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
+        # A line that is being completed is half written, and nobody is told what is wrong with it.
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             meant = f"; did you mean '{near[0]}'?" if near else ""
             raise click.UsageError(f"there is no command '{name}'{meant}", ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        named = [
+            CompletionItem(name, help=told) for name, told in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -75,6 +87,7 @@ def cli(**_: Any) -> None:  # noqa: ANN401 - the options are read from the conte
 
     \b
     Examples:
+      orchestrator init demo              begin a project that works at once
       orchestrator deploy                 to the embedded local cloud: no account, no Docker
       orchestrator deploy --env prod      to the account and region of [env.prod]
       orchestrator rollback               back to what was deployed before

@@ -9,11 +9,15 @@ import click
 
 from orchestrator.api.project import Project
 from orchestrator.api.selection import Manner, Selection
+from orchestrator.cli import completing
 from orchestrator.cli.options import Options
 from orchestrator.core.proposal import CONSENTS
 from orchestrator.usecases.prepare import Intent
 
-endpoint_option = click.option("--endpoint", metavar="NAME", help="The endpoint [the project's].")
+endpoint_argument = click.argument("endpoint", required=False, shell_complete=completing.endpoints)
+endpoint_option = click.option(
+    "--endpoint", metavar="NAME", shell_complete=completing.endpoints, help="The endpoint [the project's]."
+)
 reason_option = click.option("--reason", default="", metavar="TEXT", help="Why; kept in the journal.")
 wait_option = click.option(
     "--wait/--no-wait",

@@ -10,6 +10,7 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
+from orchestrator.cli import completing
 from orchestrator.core.errors import OrchestratorError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -65,8 +66,22 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 _DECORATORS = (
-    click.option("-c", "--config", metavar="FILE", envvar="ORCHESTRATOR_CONFIG", help="The spec."),
-    click.option("-e", "--env", metavar="NAME", envvar="ORCHESTRATOR_ENV", help="The environment [local]."),
+    click.option(
+        "-c",
+        "--config",
+        metavar="FILE",
+        envvar="ORCHESTRATOR_CONFIG",
+        shell_complete=completing.files,
+        help="The spec [orchestrator.toml].",
+    ),
+    click.option(
+        "-e",
+        "--env",
+        metavar="NAME",
+        envvar="ORCHESTRATOR_ENV",
+        shell_complete=completing.environments,
+        help="The environment [local].",
+    ),
     click.option("--profile", metavar="NAME", help="The profile of the AWS configuration to use."),
     click.option("--region", metavar="NAME", help="The AWS region."),
     click.option("-o", "--output", type=click.Choice(["text", "json"]), help="The form of stdout [text]."),

@@ -8,7 +8,7 @@ from orchestrator.cli.terminal import Terminal
 
 
 @click.command("status")
-@click.argument("endpoint", required=False)
+@opening.endpoint_argument
 @with_options
 def command(options: Options, endpoint: str | None) -> None:
     """Show which revision serves which share of traffic, since when, who deployed it and why.

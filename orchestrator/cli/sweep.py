@@ -8,7 +8,7 @@ from orchestrator.cli.terminal import Terminal
 
 
 @click.command("sweep")
-@click.argument("endpoint", required=False)
+@opening.endpoint_argument
 @click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Revisions to keep [keep_revisions].")
 @click.option(
     "--within-days",

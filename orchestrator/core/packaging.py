@@ -119,8 +119,35 @@ class Builds(Protocol):
         ...
 
 
+class Served(Protocol):
+    """A model that is served on this machine for as long as its `Trial` is open."""
+
+    def answer(self, case: Case) -> Response:
+        """Return what the model answers to a case.
+
+        Raises:
+            ArtifactError: If it gives no answer.
+        """
+        ...
+
+    def error_behind(self, answer: Response) -> str:
+        """Return why the model's code has failed, where an answer says that it has; empty if nobody knows.
+
+        Known once the model has ended.
+        """
+        ...
+
+
 class Trial(Protocol):
     """The local endpoint, as a first customer of an archive."""
+
+    def serving(self, members: Sequence[Member]) -> AbstractContextManager[Served]:
+        """Yield the model, loaded as the container will.
+
+        Raises:
+            ArtifactError: If the model does not load, saying why; its last line is a detail.
+        """
+        ...
 
     def run(self, members: Sequence[Member], cases: Sequence[Case]) -> tuple[Response, ...]:
         """Load the model as the container will, and return its answer to each of ``cases``.

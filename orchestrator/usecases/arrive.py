@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.core import traffic
-from orchestrator.core.errors import CloudError, StillMovingError
+from orchestrator.core.errors import CloudError, ConflictError, StillMovingError
 from orchestrator.core.outcome import Arrived, Expectation, Moving, Sighting, Verdict, judge
 from orchestrator.core.ports import Progress
+from orchestrator.core.resources import Endpoint, EndpointStatus
 from orchestrator.core.rollout import AT_ONCE, Rollout
 from orchestrator.core.target import JudgeSpec
 from orchestrator.usecases.asking import Questions, ask
@@ -123,7 +124,57 @@ def _tell(
     progress.waiting(lookout.watch(stage, share, traffic.instances(endpoint)))
 
 
-def await_gone(endpoint: str, edge: Edge, progress: Progress, hold: Hold) -> None:
+def remove(planned: Endpoint, edge: Edge, progress: Progress, hold: Hold) -> None:
+    """Delete an endpoint as soon as nothing moves in it, and watch it until it no longer exists.
+
+    An autoscaler may have begun a change since the plan was made, and SageMaker refuses to delete an endpoint
+    that is in progress.
+
+    Args:
+        planned: The endpoint, as it was when the plan was made.
+        edge: The environment.
+        progress: Who watches.
+        hold: What proves that it is ours.
+
+    Raises:
+        StillMovingError: If the deadline passed.
+        ConflictError: If somebody else moved the endpoint or took it over meanwhile.
+    """
+    lookout, gone = Lookout(planned.name, edge), False
+    while not gone:
+        hold.keep()
+        sighting = lookout.look()
+        if sighting is not None:
+            gone = _is_going(sighting.endpoint, planned, edge)
+        if not gone:
+            _wait(planned.name, lookout, progress)
+    _await_gone(planned.name, edge, progress, hold)
+
+
+def _is_going(seen: Endpoint | None, planned: Endpoint, edge: Edge) -> bool:
+    """Delete what nothing moves in; tell whether it is on its way out, or gone."""
+    if seen is None or seen.status is EndpointStatus.DELETING:
+        return True
+    if not {seen.config, seen.target} <= {planned.config, planned.target}:
+        raise ConflictError(
+            f"endpoint '{seen.name}' is on '{seen.target}', not on '{planned.target}' as it was when "
+            "this was planned",
+            details=[("state", "somebody else has changed it meanwhile; it was not deleted")],
+            hint=f"orchestrator history {seen.name}",
+        )
+    if not seen.settled:
+        return False
+    try:
+        edge.cloud.delete_endpoint(seen.name)
+    except CloudError:
+        again = edge.cloud.endpoint(seen.name, tags=False)
+        if again is not None and again.settled:
+            raise
+        return again is None  # else it began to move after we had looked
+    return True
+
+
+def _await_gone(endpoint: str, edge: Edge, progress: Progress, hold: Hold) -> None:
     """Watch the endpoint until it no longer exists.
 
     Raises:
@@ -136,10 +187,14 @@ def await_gone(endpoint: str, edge: Edge, progress: Progress, hold: Hold) -> Non
         sighting = lookout.look()
         if sighting is not None and sighting.endpoint is None:
             return
-        if lookout.left_seconds <= 0:
-            raise StillMovingError(
-                f"endpoint '{endpoint}' is still {lookout.status} after {lookout.elapsed_seconds:.0f} s",
-                hint=f"orchestrator resume --endpoint {endpoint}          pick up where this one stopped",
-            )
-        progress.waiting(lookout.watch())
-        lookout.pause()
+        _wait(endpoint, lookout, progress)
+
+
+def _wait(endpoint: str, lookout: Lookout, progress: Progress) -> None:
+    if lookout.left_seconds <= 0:
+        raise StillMovingError(
+            f"endpoint '{endpoint}' is still {lookout.status} after {lookout.elapsed_seconds:.0f} s",
+            hint=f"orchestrator resume --endpoint {endpoint}          pick up where this one stopped",
+        )
+    progress.waiting(lookout.watch())
+    lookout.pause()

@@ -66,10 +66,7 @@ def _ask_one(
 ) -> Answer:
     keep()
     try:
-        if questions.is_async:
-            response = await_answer(send_async(endpoint, case.request, edge), edge, meanwhile=keep)
-        else:
-            response = edge.runtime.invoke(endpoint, case.request, variant=variant)
+        response = answer(endpoint, case.request, variant, edge, is_async=questions.is_async, keep=keep)
     except (ThrottledError, UnreachableError):
         raise  # to be asked again
     except CloudError as error:
@@ -78,3 +75,23 @@ def _ask_one(
     problem = golden.problem(case, response, atol=questions.atol)
     name = case.name if variant is None else f"{case.name} ({variant})"
     return Answer(name, response.fingerprint, problem, is_error=case.is_error)
+
+
+def answer(
+    endpoint: str,
+    request: golden.Request,
+    variant: str | None,
+    edge: Edge,
+    *,
+    is_async: bool,
+    keep: Callable[[], None] = lambda: None,
+) -> golden.Response:
+    """Return what a live endpoint answers, whichever way it answers.
+
+    Raises:
+        StillMovingError: If an asynchronous one has not answered when our patience ends.
+        CloudError: If it cannot be asked.
+    """
+    if is_async:
+        return await_answer(send_async(endpoint, request, edge), edge, meanwhile=keep)
+    return edge.runtime.invoke(endpoint, request, variant=variant)

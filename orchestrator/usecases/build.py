@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from orchestrator.core import archive, findings, policy, requirements
 from orchestrator.core.archive import Member
-from orchestrator.core.checkpoint import Weights
+from orchestrator.core.checkpoint import Kind, Weights
 from orchestrator.core.errors import ArtifactError, RefusedError
 from orchestrator.core.gates import GoldenEvidence, GoldenGate, Refused, judge
 from orchestrator.core.golden import Case, Response
@@ -126,6 +126,20 @@ def judged(spec: Spec, weights: Weights, packaging: Packaging) -> policy.Judgeme
         RefusedError: If it refuses something.
     """
     return _judged(spec, weights, tuple(_project(spec, packaging.sources)), packaging)
+
+
+def outline(spec: Spec, kind: Kind, packaging: Packaging) -> tuple[str, ...]:
+    """Return where the project's files would lie in the archive; the model is not looked at.
+
+    Raises:
+        ArtifactError: If a file is missing or unfit.
+        RefusedError: If one holds a secret.
+        SpecError: If a value of the spec cannot be written into the entry point.
+    """
+    members = tuple(_project(spec, packaging.sources))
+    _keep_secrets(members, packaging.archives)
+    packaging.generator.entry_point(spec, kind)
+    return tuple(member.path for member in members)
 
 
 def _project(spec: Spec, sources: Sources) -> Iterator[Member]:

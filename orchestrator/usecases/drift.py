@@ -133,8 +133,20 @@ def _endpoint(case: _Case) -> Iterator[Drifted]:
     for path, before, after in pairs:
         if before != after and not (path == "config" and moving_as_meant):
             yield Drifted(subject, Difference(path, before, after))
-    if endpoint.config == revision.name and endpoint.settled:
+    if endpoint.config == revision.name and _says_what_is_wanted(case):
         yield from _all(subject, _fleets(case))
+
+
+def _says_what_is_wanted(case: _Case) -> bool:
+    """Return whether the endpoint's desired weights and counts are what somebody wants it to stay with.
+
+    ``UpdateEndpointWeightsAndCapacities`` makes it ``Updating``, and from then on the desired values are the
+    request's (SageMaker API reference, ProductionVariantSummary). Those of an attempt of ours that is not
+    over may be a step on the way.
+    """
+    endpoint = case.endpoint
+    is_resized = endpoint.status is EndpointStatus.UPDATING and endpoint.pending is None
+    return endpoint.settled or (is_resized and case.unfinished is None)
 
 
 def _destinations(case: _Case) -> frozenset[str]:

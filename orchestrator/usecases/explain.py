@@ -96,7 +96,7 @@ def _rolled_back(expectation: Expectation, reason: str, found: Aftermath) -> Orc
 def _mixed(expectation: Expectation, reason: str, found: Aftermath) -> MixedError:
     """Explain the one status in which AWS's documentation asks for a call, and gives no other way out."""
     name = expectation.endpoint
-    good = expectation.previous or "the revision you want"
+    good = expectation.previous or "REVISION"
     return MixedError(
         f"endpoint '{name}' is UpdateRollbackFailed: the way back from '{expectation.config}' failed, too",
         details=[
@@ -104,8 +104,8 @@ def _mixed(expectation: Expectation, reason: str, found: Aftermath) -> MixedErro
             ("state", f"'{expectation.previous}' and '{expectation.config}' serve side by side"),
             ("remedy", f"update the endpoint again, to '{good}'; AWS takes any rollout for it"),
         ],
-        hint=(
-            f"orchestrator rollback --endpoint {name}          go to the last good revision\n"
+        hint=(  # without its name `rollback` would go past the revision that served before
+            f"orchestrator rollback {good} --endpoint {name}          go back to it\n"
             f"orchestrator deploy --rollout all-at-once   or to a new one"
         ),
     )

@@ -28,7 +28,7 @@ from orchestrator.core.steps import (
     SuspendScaling,
     UpdateEndpoint,
 )
-from orchestrator.usecases.arrive import Arrival, Journey, arrive, await_gone
+from orchestrator.usecases.arrive import Arrival, Journey, arrive, remove
 from orchestrator.usecases.asking import Questions
 from orchestrator.usecases.change import Applied, Change
 from orchestrator.usecases.edge import Edge
@@ -64,8 +64,7 @@ def perform(step: Step, task: Task) -> Applied:
         case SetCapacities():
             _resize(step, task)
         case DeleteEndpoint(endpoint):
-            edge.cloud.delete_endpoint(endpoint)
-            await_gone(endpoint, edge, task.progress, task.hold)
+            remove(task.change.observed.endpoint or Endpoint(endpoint, ""), edge, task.progress, task.hold)
         case DeleteEndpointConfig(name):
             edge.cloud.delete_endpoint_config(name)
         case DeleteModel(name):

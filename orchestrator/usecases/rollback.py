@@ -116,7 +116,8 @@ def _check_origins(revision: Revision, edge: Edge) -> Iterator[Note]:
         try:
             problem = ask(name)
         except DeniedError as error:
-            yield Note(what, f"{what} '{name}' was not looked at: {error}")
+            # The error has the name of what it is about.
+            yield Note(what, f"it was not looked at: {error}")
         else:
             if problem:
                 raise _gone(revision, f"its {what}", f"{name}: {problem}")

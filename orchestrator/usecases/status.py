@@ -1,6 +1,6 @@
 """Say what serves now, since when, and who deployed it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.core import journal, traffic
@@ -75,6 +75,21 @@ def status(endpoint: str, edge: Edge) -> Status:
             hint=f"orchestrator deploy               create it\norchestrator history {endpoint}   what was",
         )
     attempts = history(edge)
+    unfinished = journal.open_attempt(attempts)
+    observed = edge.autoscaling.observe(endpoint, [variant.name for variant in seen.variants])
+    brought = brought_by(attempts, seen)
+    return Status(
+        endpoint=seen,
+        deployment=brought,
+        unfinished=unfinished,
+        shares=tuple(_shares(seen, unfinished, _on_instances(brought))),
+        scalings=tuple(sorted(observed, key=lambda scaling: scaling.key)),
+        holder=holder(edge),
+    )
+
+
+def brought_by(attempts: Sequence[Deployment], seen: Endpoint) -> Deployment | None:
+    """Return the last of ``attempts`` that brought what serves now, or ``None``."""
     brought = [
         attempt
         for attempt in attempts
@@ -82,19 +97,17 @@ def status(endpoint: str, edge: Edge) -> Status:
         and attempt.revision is not None
         and attempt.revision.name == seen.config
     ]
-    unfinished = journal.open_attempt(attempts)
-    observed = edge.autoscaling.observe(endpoint, [variant.name for variant in seen.variants])
-    return Status(
-        endpoint=seen,
-        deployment=brought[-1] if brought else None,
-        unfinished=unfinished,
-        shares=tuple(_shares(seen, unfinished)),
-        scalings=tuple(sorted(observed, key=lambda scaling: scaling.key)),
-        holder=holder(edge),
-    )
+    return brought[-1] if brought else None
 
 
-def _shares(seen: Endpoint, unfinished: Deployment | None) -> Iterator[Share]:
+def _on_instances(brought: Deployment | None) -> frozenset[str]:
+    """Return the variants that are known to be on instances: of those, none at all is a count."""
+    if brought is None or brought.revision is None:
+        return frozenset()
+    return frozenset(v.name for v in brought.revision.config.variants if v.serverless is None)
+
+
+def _shares(seen: Endpoint, unfinished: Deployment | None, on_instances: frozenset[str]) -> Iterator[Share]:
     if seen.status in _SERVING_NOTHING or seen.status is EndpointStatus.UPDATE_ROLLBACK_FAILED:
         # After a rollback that failed, instances of both revisions serve, and nobody says how many of which.
         share = 0.0 if seen.status in _SERVING_NOTHING else None
@@ -106,8 +119,9 @@ def _shares(seen: Endpoint, unfinished: Deployment | None) -> Iterator[Share]:
     for variant in seen.variants:
         part = variant.current_weight / total if total else 0.0
         # While an endpoint moves, SageMaker gives the instances of both fleets, or of one: it does not say.
-        count = None if is_moving else variant.current_count
-        yield Share(seen.config, variant.name, None if moved is None else part * (1 - moved), count or None)
+        is_counted = not is_moving and (variant.current_count > 0 or variant.name in on_instances)
+        count = variant.current_count if is_counted else None
+        yield Share(seen.config, variant.name, None if moved is None else part * (1 - moved), count)
     if is_moving:
         for name in dict.fromkeys(stage.variant for stage in seen.stages):
             alone = len(seen.variants) == 1

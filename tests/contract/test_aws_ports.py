@@ -413,6 +413,27 @@ def test_a_role_is_assumed_under_the_name_of_the_session(running: TestCloud) -> 
     assert AwsAccount(as_role).identity().endswith(":assumed-role/deployer/ada@laptop")
 
 
+@pytest.mark.parametrize("path", ["/", "/team/release/"])
+def test_who_is_in_the_role_already_does_not_take_it_on_again(running: TestCloud, path: str) -> None:
+    name = f"pipeline{path.count('/')}"
+    arn = running.client("iam").create_role(
+        RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(TRUST)
+    )["Role"]["Arn"]
+    keys = running.client("sts").assume_role(RoleArn=arn, RoleSessionName="job-7")["Credentials"]
+    address = Address(
+        REGION,
+        endpoint_url=running.url,
+        credentials=(keys["AccessKeyId"], keys["SecretAccessKey"]),
+        assume_role=arn,
+        session_name="ada@laptop",
+    )
+    login = AwsAccount(clients(address, Pacing(FakeClock())))
+    assert login.identity().endswith(f":assumed-role/{name}/job-7")
+    another = role(running, f"{name}-2", TRUST)
+    login = AwsAccount(clients(replace(address, assume_role=another), Pacing(FakeClock())))
+    assert login.identity().endswith(f":assumed-role/{name}-2/ada@laptop")
+
+
 @contextmanager
 def bad_weather(cloud: TestCloud, kind: str) -> Iterator[None]:
     """Have three calls in ten go wrong."""

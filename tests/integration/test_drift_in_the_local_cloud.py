@@ -97,6 +97,8 @@ def test_what_was_left_alone_has_not_drifted_and_what_was_changed_by_hand_has(ru
         EndpointName="drifting",
         DesiredWeightsAndCapacities=[{"VariantName": "other", "DesiredWeight": 0.1}],
     )
+    weight = "endpoint drifting: variants[other].weight: 0.7 -> 0.1"
+    assert weight in {str(one) for one in drift("drifting", edge).found}, "at once, not when it has settled"
     await_settled(running, "drifting")
     edge.autoscaling.put("drifting", replace(SCALING, maximum=9))
     edge.alarms.delete([f"{wanted.name}-judge"])
@@ -106,7 +108,7 @@ def test_what_was_left_alone_has_not_drifted_and_what_was_changed_by_hand_has(ru
     edge.cloud.create_endpoint_config(replace(wanted.config, variants=(other, smaller)))
     assert {str(one) for one in drift("drifting", edge).found} == {
         "endpoint drifting: tags[team]: ml -> ops",
-        "endpoint drifting: variants[other].weight: 0.7 -> 0.1",
+        weight,
         "autoscaling: autoscaling[primary].maximum: 4 -> 9",
         f"alarm {wanted.name}-judge: existence: there -> gone",
         f"endpoint config {wanted.name}: variants[primary].volume_gb: 30 -> nothing",

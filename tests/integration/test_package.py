@@ -7,6 +7,7 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from orchestrator.adapters.trial import LocalTrial
 from orchestrator.core.archive import Member
 from orchestrator.core.errors import ArtifactError, RefusedError
 from orchestrator.core.golden import Case, Request, Response, problem
+from orchestrator.core.packaging import Served
 from orchestrator.core.spec import EntryPointSpec, ModelSpec, Reference, Spec, TensorSpec
 from orchestrator.usecases.build import Packaging
 from orchestrator.usecases.package import PackagedArchive
@@ -52,6 +54,9 @@ class NoTrial:
 
     def run(self, members: Sequence[Member], cases: Sequence[Case]) -> tuple[Response, ...]:
         return ()
+
+    def serving(self, members: Sequence[Member]) -> AbstractContextManager[Served]:
+        raise NotImplementedError
 
 
 UNTRIED = replace(PACKAGING, trial=NoTrial())

@@ -19,7 +19,9 @@ def imported(*arguments: str) -> set[str]:
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",)])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("bootstrap", "--help"), ("doctor", "--help")]
+)
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert not imported(*arguments) & set(HEAVY)
 

@@ -1,12 +1,12 @@
 """A program that serves a "model" under the local cloud's contract, for tests that need no torch.
 
 The model's folder says how it behaves: ``answer`` holds the text that its answers carry as custom
-attributes; ``broken`` makes it fail at start with that text. A request says what it wants by its own
-custom attributes: ``status=N`` to be refused, ``die`` to lose the process, ``headers``, ``variables`` and
-``pid`` to see those, ``header=NAME:VALUE`` to get that header besides, ``hold=PIPE`` to be answered only
-once whoever writes to that named pipe has closed it; any other gets its body back. In parts, ``drip=PIPE``
-sends ``begun`` and, once the pipe is closed, what was written to it; ``break`` ends the connection after
-``begun``.
+attributes, without which they carry the archive's fingerprint; ``broken`` makes it fail at start with that
+text. A request says what it wants by its own custom attributes: ``status=N`` to be refused, ``die`` to lose
+the process, ``headers``, ``variables`` and ``pid`` to see those, ``header=NAME:VALUE`` to get that header
+besides, ``hold=PIPE`` to be answered only once whoever writes to that named pipe has closed it; any other
+gets its body back. In parts, ``drip=PIPE`` sends ``begun`` and, once the pipe is closed, what was written to
+it; ``break`` ends the connection after ``begun``.
 """
 
 import json
@@ -16,6 +16,8 @@ import threading
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from orchestrator.entrypoints.fingerprint import of_model  # type: ignore[import-not-found]  # mypy knows the folder as `entrypoints`
 
 FOLDER = Path(sys.argv[1])
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
@@ -65,13 +67,18 @@ class Handler(BaseHTTPRequestHandler):
             name, _, value = header.partition(":")
             self.send_header(name, value)
         self.send_header("Content-Type", self.headers.get("Content-Type", "application/x-unknown"))
-        self.send_header(ATTRIBUTES, (FOLDER / "answer").read_text())
+        self.send_header(ATTRIBUTES, attributes())
         if size_bytes is not None:
             self.send_header("Content-Length", str(size_bytes))
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def attributes() -> str:
+    told = FOLDER / "answer"
+    return told.read_text() if told.exists() else f"orchestrator-model={of_model(str(FOLDER))}"
 
 
 def say(**event: object) -> None:

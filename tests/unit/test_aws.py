@@ -412,3 +412,19 @@ def test_an_error_of_the_model_comes_back_with_the_models_own_status_and_words()
     error = refusal("ModelError", "Received ...", OriginalStatusCode=400, OriginalMessage="no image")
     response = SageMakerRuntime(lambda _: Api([error])).invoke("digits", Request(b"{}"))
     assert (response.status, response.body, response.fingerprint) == (400, b"no image", None)
+
+
+@pytest.mark.parametrize(
+    ("region", "told"),
+    [
+        ("eu-central-1", None),
+        ("eu-cental-1", "botocore knows no 'eu-cental-1': 'eu-central-1' is nearest"),
+        ("moon-dark-1", "botocore knows no 'moon-dark-1'"),
+    ],
+)
+def test_an_address_that_does_not_answer_is_told_with_the_region_that_may_be_meant(
+    region: str, told: str | None
+) -> None:
+    with pytest.raises(UnreachableError) as caught, translated("asking"):
+        raise EndpointConnectionError(endpoint_url=f"https://sts.{region}.amazonaws.com/")
+    assert dict(caught.value.details).get("region") == told

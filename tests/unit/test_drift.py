@@ -222,6 +222,20 @@ def test_every_change_of_the_endpoint_itself_is_reported(
     assert found(world) == [f"endpoint digits: {line.replace('NAME', wanted.name)}"]
 
 
+def test_a_size_and_a_weight_that_the_endpoint_is_still_on_its_way_to_are_reported() -> None:
+    world = fake_edge()
+    put(world, simple())
+    seen = world.cloud.endpoints["digits"]
+    on_its_way = VariantStatus("primary", 1, 3, 1.0, 0.5)
+    world.cloud.endpoints["digits"] = replace(seen, status=EndpointStatus.UPDATING, variants=(on_its_way,))
+    assert found(world) == [
+        "endpoint digits: variants[primary].instance_count: 1 -> 3",
+        "endpoint digits: variants[primary].weight: 1 -> 0.5",
+    ]
+    record(world, simple("b"), Past(outcome=""))
+    assert found(world) == [], "an attempt that is under way resizes, too"
+
+
 def test_a_count_that_an_autoscaler_owns_is_not_drift_whoever_made_the_autoscaler() -> None:
     for scalings in ((SCALING,), ()):
         world = fake_edge()

@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 import pytest
 
 from orchestrator.core import journal
-from orchestrator.core.errors import ConflictError, NotVerifiedError, OrchestratorError, UnreachableError
+from orchestrator.core.clouds import Capacity, Update
+from orchestrator.core.errors import (
+    ConflictError,
+    NotVerifiedError,
+    OrchestratorError,
+    StillMovingError,
+    UnreachableError,
+)
 from orchestrator.core.golden import Request, Response
 from orchestrator.core.live import Pending
 from orchestrator.core.lock import TTL_SECONDS
@@ -20,6 +27,7 @@ from orchestrator.core.shapes import Violation
 from orchestrator.core.target import EndpointSpec
 from orchestrator.usecases.deploy import deploy
 from orchestrator.usecases.destroy import prepare_destroy
+from orchestrator.usecases.edge import Patience
 from orchestrator.usecases.resume import prepare_resume
 from orchestrator.usecases.rollback import prepare_rollback
 from tests.support.builders import endpoint as seen_endpoint
@@ -83,6 +91,57 @@ def test_a_destroy_that_was_killed_while_the_endpoint_was_going_is_gone_on_with(
     deploy(prepare_destroy("digits", world.edge()), world.edge(), SilentProgress())
     assert world.cloud.endpoint("digits") is None
     assert (world.cloud.configs, world.cloud.models) == ({}, {})
+
+
+def scaled(world: FakeEdge) -> None:
+    """Let an autoscaler begin a change of the endpoint's size."""
+    world.cloud.set_capacities("digits", [Capacity("primary", 1.0, 3)])
+    assert serving(world).status is EndpointStatus.UPDATING
+
+
+def test_a_destroy_waits_for_a_change_that_an_autoscaler_has_begun_since_it_was_planned() -> None:
+    world = started()
+    change = prepare_destroy("digits", world.edge())
+    scaled(world)
+    deploy(change, world.edge(), SilentProgress())
+    assert world.cloud.endpoint("digits") is None
+    assert journal.deployments(world.journal.entries())[-1].outcome == "destroyed"
+
+
+def test_a_destroy_that_is_refused_since_a_change_began_just_now_is_tried_again() -> None:
+    world = started()
+    change = prepare_destroy("digits", world.edge())
+
+    def begin(call: str) -> None:
+        if call.startswith("delete-endpoint ") and world.cloud.calls.count(call) == 1:
+            scaled(world)
+
+    world.cloud.refuse = begin
+    deploy(change, world.edge(), SilentProgress())
+    assert world.cloud.endpoint("digits") is None
+    assert world.cloud.calls.count("delete-endpoint digits") == 2
+
+
+def test_a_destroy_whose_patience_ends_names_what_goes_on_with_it() -> None:
+    world = started()
+    change = prepare_destroy("digits", world.edge())
+    scaled(world)
+    edge = replace(world.edge(), patience=Patience(interval_seconds=1.0, deadline_seconds=2.0))
+    with pytest.raises(StillMovingError) as caught:
+        deploy(change, edge, SilentProgress())
+    assert "orchestrator resume --endpoint digits" in str(caught.value.hint)
+    assert "delete-endpoint digits" not in world.cloud.calls
+
+
+def test_a_destroy_does_not_delete_what_somebody_else_has_brought_since_it_was_planned() -> None:
+    world = started()
+    change = prepare_destroy("digits", world.edge())
+    theirs = replace(world.cloud.configs[made("a").name], name="theirs")
+    world.cloud.create_endpoint_config(theirs)
+    world.cloud.update_endpoint(Update("digits", "theirs"))
+    with pytest.raises(ConflictError, match="is on 'theirs'"):
+        deploy(change, world.edge(), SilentProgress())
+    assert serving(world).target == "theirs"
 
 
 def test_an_endpoint_that_is_going_is_waited_for_and_made_again() -> None:

@@ -24,6 +24,7 @@ def test_a_way_back_that_failed_has_its_own_exit_code_and_the_documented_remedy(
     assert caught.value.exit_code == 10
     assert details["AWS"] == "both are gone"
     assert made("a").name in details["remedy"]
+    assert f"orchestrator rollback {made('a').name} --endpoint" in (caught.value.hint or "")
     assert {made("a").name, made("b").name} <= set(world.cloud.configs)
     brought(made("b"), world)
     assert serving(world).config == made("b").name

@@ -403,3 +403,13 @@ def test_what_cannot_be_measured_is_refused_as_a_whole(member: dict[str, object]
 def test_metrics_of_entities_are_refused_and_not_dropped() -> None:
     with pytest.raises(ApiError, match="EntityMetricData"):
         put_metric_data(Watch().shelf, {"Namespace": "N", "EntityMetricData": [{"MetricData": []}]})
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+def test_the_arn_of_an_alarm_is_of_its_regions_partition(region: str, partition: str) -> None:
+    scope = Scope("123456789012", region)
+    shelf = Shelf(scope, {}, deque(), Series())
+    assert shelf.arn("errors") == f"arn:{partition}:cloudwatch:{region}:123456789012:alarm:errors"

@@ -82,10 +82,10 @@ def test_a_revision_that_could_not_start_is_refused_before_anything_moves(what: 
 
 def test_what_may_not_be_looked_at_is_said_and_does_not_keep_us_from_going_back() -> None:
     world = deployed_twice()
-    world.account.refusal = DeniedError("not permitted")
+    world.account.refusal = DeniedError("looking at 'image:1' is not permitted")
     back = prepare_rollback("digits", None, world.edge())
-    said = "; ".join(note.says for note in back.notes)
-    assert "image 'image:1' was not looked at" in said
+    said = {note.topic: note.says for note in back.notes}
+    assert said["image"] == "it was not looked at: looking at 'image:1' is not permitted"
     assert "role" in said
     deploy(back, world.edge(), SilentProgress())
     assert world.cloud.endpoints["digits"].config == revision("a").name

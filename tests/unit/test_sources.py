@@ -104,3 +104,9 @@ def test_golden_cases_come_with_their_names_and_content(tmp_path: Path) -> None:
 def test_a_pattern_without_golden_cases_names_its_key(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"golden.cases: 'golden/\*.json' matches no file"):
         golden_files(str(tmp_path), "golden/*.json")
+
+
+def test_a_link_that_leads_back_to_itself_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "loop.json").symlink_to("loop.json")
+    with pytest.raises(ArtifactError, match=r"'loop\.json' is "):
+        golden_files(str(tmp_path), "*.json")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.core.errors import NotFoundError
-from orchestrator.core.resources import EndpointStatus, Stage, Variant, VariantStatus
+from orchestrator.core.resources import EndpointStatus, Serverless, Stage, Variant, VariantStatus
 from orchestrator.core.rollout import Kind, Rollout, Size
 from orchestrator.core.target import EndpointSpec
 from orchestrator.usecases.holding import hold
@@ -106,6 +106,26 @@ def test_an_endpoint_that_somebody_else_moved_has_no_attempt_that_brought_it() -
     fleet = (VariantStatus("primary", 1, 1),)
     world.cloud.endpoints["digits"] = replace(seen, config="theirs", variants=fleet)
     assert status("digits", world.edge()).deployment is None
+
+
+@pytest.mark.parametrize(
+    ("variant", "brought_by", "instances"),
+    [
+        (Variant("primary", "", "ml.m5.large", 1), "us", 0),
+        (Variant("primary", "", "ml.m5.large", 1), "others", None),
+        (Variant("primary", "", serverless=Serverless(2048, 5)), "us", None),
+    ],
+)
+def test_an_endpoint_that_was_scaled_to_none_is_told_from_one_that_has_none_to_count(
+    variant: Variant, brought_by: str, instances: int | None
+) -> None:
+    world = fake_edge()
+    put(world, made("a", EndpointSpec(variants=(variant,))))
+    seen = world.cloud.endpoints["digits"]
+    asleep = tuple(replace(each, current_count=0, desired_count=0) for each in seen.variants)
+    config = seen.config if brought_by == "us" else "theirs"
+    world.cloud.endpoints["digits"] = replace(seen, variants=asleep, config=config)
+    assert [each.instances for each in status("digits", world.edge()).shares] == [instances]
 
 
 def test_an_endpoint_that_does_not_exist_has_no_status() -> None:

@@ -90,7 +90,7 @@ def refused(path: str, why: str) -> ArtifactError:
         details=[
             ("rule", "weights are packaged as dense tensors of real numbers, in the safetensors format")
         ],
-        hint="convert or leave out that tensor before torch.save; to see all of them: orchestrator inspect",
+        hint="convert or leave out that tensor before torch.save; `orchestrator inspect FILE` shows all",
     )
 
 

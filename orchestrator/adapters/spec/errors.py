@@ -33,14 +33,29 @@ def unfit(
         error: All that does not.
         spelt: From a path to what the key is called there.
     """
-    found = error.errors(include_url=False)
-    first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
-    parts = tuple(str(part) for part in first["loc"] if part != "[key]")
-    if first["type"] == "extra_forbidden":
+    return all_unfit(where, model, error, spelt)[0]
+
+
+def all_unfit(
+    where: str,
+    model: type[BaseModel],
+    error: ValidationError,
+    spelt: Callable[[tuple[str, ...]], str] = dotted,
+) -> tuple[SpecError, ...]:
+    """Return everything that is wrong, as `unfit` returns the first of it."""
+    found = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    return tuple(_unfit(where, model, item, spelt) for item in found)
+
+
+def _unfit(
+    where: str, model: type[BaseModel], item: ErrorDetails, spelt: Callable[[tuple[str, ...]], str]
+) -> SpecError:
+    parts = tuple(str(part) for part in item["loc"] if part != "[key]")
+    if item["type"] == "extra_forbidden":
         return _unknown(where, model, parts)
-    if first["type"] == "missing":
+    if item["type"] == "missing":
         return SpecError(f"{where}: '{spelt(parts)}' is missing")
-    return _wrong(where, spelt(parts), first)
+    return _wrong(where, spelt(parts), item)
 
 
 def _wrong(where: str, key: str, first: ErrorDetails) -> SpecError:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.adapters.spec import layers, tables, values
 from orchestrator.adapters.spec.endpoint import ServerlessTable
-from orchestrator.adapters.spec.errors import nearest, unfit
+from orchestrator.adapters.spec.errors import all_unfit, nearest, unfit
 from orchestrator.adapters.spec.layers import MODE, TYPE, Chosen, Layer, Setting
 from orchestrator.core import spec
 from orchestrator.core.errors import SpecError
@@ -67,6 +67,7 @@ def read(
     flags: Mapping[str, str],
     environ: Mapping[str, str],
     endpoint: str | None = None,
+    may_be_new: bool = False,
 ) -> Resolved:
     """Read the spec at ``path`` and resolve it for ``endpoint`` in ``environment``.
 
@@ -77,13 +78,14 @@ def read(
         environ: The process's environment variables.
         endpoint: One of those that the file declares. ``None`` takes the only one; where there are none, or
             several, the project as such.
+        may_be_new: Whether the environment may have no table yet.
 
     Raises:
         SpecError: If the file is missing, is no TOML, has an unknown key or a value of the wrong type,
             contradicts itself, or knows no such environment or endpoint.
     """
     document = _document(path)
-    if environment != LOCAL and environment not in document.env:
+    if environment != LOCAL and environment not in document.env and not may_be_new:
         raise SpecError(
             f"{path.name} has no environment {quoted(environment)}",
             details=nearest(environment, {LOCAL, *document.env}),
@@ -112,9 +114,38 @@ def schema_text() -> str:
     return json.dumps(tables.Document.model_json_schema(by_alias=True), indent=2) + "\n"
 
 
+def problems(
+    path: Path, environment: str, *, flags: Mapping[str, str], environ: Mapping[str, str]
+) -> tuple[SpecError, ...]:
+    """Return everything that is wrong with the spec at ``path``, for all of its endpoints.
+
+    What contradicts itself is looked for only where every key and type is right, and in one environment.
+    """
+    try:
+        document = tables.Document.model_validate(_content(path))
+    except SpecError as error:
+        return (error,)
+    except ValidationError as error:
+        return all_unfit(path.name, tables.Document, error)
+    found: dict[str, SpecError] = {}
+    for endpoint in document.endpoints or (None,):
+        try:
+            read(path, environment, flags=flags, environ=environ, endpoint=endpoint)
+        except SpecError as error:
+            found.setdefault(str(error), error)
+    return tuple(found.values())
+
+
 def _document(path: Path) -> tables.Document:
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        return tables.Document.model_validate(_content(path))
+    except ValidationError as error:
+        raise unfit(path.name, tables.Document, error) from error
+
+
+def _content(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError as error:
         raise SpecError(
             f"there is no spec at {path}", hint="name it with -c/--config, or change to the project's folder"
@@ -122,10 +153,6 @@ def _document(path: Path) -> tables.Document:
     # Not only TOMLDecodeError: a number of 5,000 digits is a ValueError of its own.
     except (ValueError, RecursionError, OSError) as error:
         raise SpecError(f"{path.name} cannot be read: {error}") from error
-    try:
-        return tables.Document.model_validate(content)
-    except ValidationError as error:
-        raise unfit(path.name, tables.Document, error) from error
 
 
 def _endpoint(file: str, document: tables.Document, endpoint: str | None) -> str | None:
