@@ -396,8 +396,15 @@ def test_an_image_that_is_elsewhere_cannot_be_looked_at(made: Clients, image: st
         AwsAccount(made).image_problem(image)
 
 
-def test_a_quota_that_aws_does_not_tell_is_unknown(made: Clients) -> None:
-    assert AwsAccount(made).instance_quota("ml.m5.large") is None
+def test_a_quota_is_read_by_its_name_and_one_that_aws_does_not_tell_is_unknown(
+    made: Clients, running: TestCloud
+) -> None:
+    listed = running.client("service-quotas").list_service_quotas(ServiceCode="sagemaker")["Quotas"]
+    told = {quota["QuotaName"]: quota["Value"] for quota in listed}
+    kind = next(iter(told)).removesuffix(" for endpoint usage")
+    account = AwsAccount(made)
+    assert account.instance_quota(kind) == told[f"{kind} for endpoint usage"]
+    assert account.instance_quota("ml.none.large") is None
 
 
 def test_a_role_is_assumed_under_the_name_of_the_session(running: TestCloud) -> None:

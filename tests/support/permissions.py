@@ -253,6 +253,6 @@ _ASKS: Mapping[str, Ask] = {
     "ec2 DescribeSecurityGroups": _everywhere("ec2:DescribeSecurityGroups"),
     "service-quotas ListServiceQuotas": _everywhere("servicequotas:ListServiceQuotas"),
     "sts GetCallerIdentity": _nothing,
-    # The caller may be the role itself; of anybody else the trust policy decides, and policies of their own.
-    "sts AssumeRole": _named("sts:AssumeRole", "RoleArn"),
+    # Asked of whoever takes a role on: who is a session of it already does not (adapters/aws.py).
+    "sts AssumeRole": _nothing,
 }

@@ -15,7 +15,7 @@ SAGEMAKER = f"arn:aws:sagemaker:{STACK.region}:{STACK.account}"
 WHATEVER_THE_PREFIX = {
     # What is one for the stack: its bucket, key, topic and roles.
     *("ListObjects", "ListModels", "UseKey", "EncryptDisks", "ExamineBucket", "ExamineKey", "ExamineTopic"),
-    *("TellOfAnswers", "HandOverRole", "LookAtRoles", "StayItself", "ExamineItself"),
+    *("TellOfAnswers", "HandOverRole", "LookAtRoles", "ExamineItself"),
     # What is one for the bucket, which is the stack's own.
     *("WriteCapturesAndAnswers", "CollectAnswers"),
     # What has no name of an endpoint, and what is only looked at.
