@@ -127,7 +127,7 @@ def test_a_spec_that_is_not_there_or_is_no_file_is_not_waited_for(tmp_path: Path
 
 def of_spec(path: Path) -> tuple[list[str], list[str]]:
     """Return which environments and endpoints are offered for a spec."""
-    context = click.Context(cli)
+    context = click.Context(cli, **cli.context_settings)
     context.params["config"] = str(path)
     offered = (offer(context, cli.params[0], "") for offer in (completing.environments, completing.endpoints))
     environments, endpoints = ([item.value for item in items] for items in offered)

@@ -92,14 +92,15 @@ def test_every_command_in_the_templates_is_one_with_these_options(line: str) -> 
         words = shlex.split(line)
     except ValueError:  # a single quotation mark is that of a text around the command
         words = line.replace('"', "").replace("'", "").split()
-    context = click.Context(cli)
+    # Click keeps a command's help option from its first context: it has to be that of the program.
+    context = click.Context(cli, **cli.context_settings)
     command = cli.get_command(context, words[0])
     assert command is not None
     arguments = words[1:]
     if isinstance(command, click.Group):
         command, arguments = command.get_command(context, words[1]), words[2:]
         assert command is not None
-    command.make_context(words[0], arguments, resilient_parsing=False)
+    command.make_context(words[0], arguments, parent=context, resilient_parsing=False)
 
 
 def test_the_commands_of_the_templates_are_really_found() -> None:
