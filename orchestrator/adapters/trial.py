@@ -22,12 +22,11 @@ from orchestrator.adapters.archives.tarball import stage
 from orchestrator.core.archive import Member
 from orchestrator.core.diagnosis import last_error
 from orchestrator.core.errors import ArtifactError, MissingExtraError, RefusedError
-from orchestrator.core.golden import Case, Response
+from orchestrator.core.golden import FIRST_FAILURE, Case, Response
 from orchestrator.core.revision import CONTAINER_ENVIRONMENT, CUSTOM_ATTRIBUTES, fingerprint_of
 
 _HOST = "127.0.0.1"
 _LOG = "log"
-_SERVER_ERROR = 500
 _MARK = re.compile(r"error [0-9a-f]{8}")
 _TRACEBACK = "Traceback (most recent call last):"
 _LOAD_SECONDS = 600
@@ -193,12 +192,12 @@ class ServedModel:
         Known once the model has ended.
         """
         said = answer.body.decode("utf-8", "replace")
-        return (_error_in(self.log, said) or "") if answer.status >= _SERVER_ERROR else ""
+        return (_error_in(self.log, said) or "") if answer.status >= FIRST_FAILURE else ""
 
 
 def _check_alive(cases: Sequence[Case], answers: Sequence[Response], served: ServedModel) -> None:
     for case, answer in zip(cases, answers, strict=True):
-        if answer.status >= _SERVER_ERROR and answer.status != case.status:
+        if answer.status >= FIRST_FAILURE and answer.status != case.status:
             said = answer.body.decode("utf-8", "replace").partition("\n")[0]
             error = served.error_behind(answer)
             raise RefusedError(

@@ -1,5 +1,6 @@
 """The composition root of `bootstrapping`, as `wiring` is of everything else: adapters are chosen here."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +34,7 @@ class Connected:
     region: str
 
 
-def read(selection: Selection, environ: dict[str, str]) -> Spec:
+def read(selection: Selection, environ: Mapping[str, str] = os.environ) -> Spec:
     """Read the spec for an environment that it need not have a table for.
 
     Args:

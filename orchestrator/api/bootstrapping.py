@@ -4,7 +4,6 @@ Nothing is printed and nobody is asked. Drafts are made, carried out or discarde
 endpoint's stack needs what the account's has put out.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -102,7 +101,7 @@ class Bootstrap:
         """Read the spec; nothing is connected to yet."""
         self.selection, self._asked = replace(selection, endpoint=None), asked or Asked()
         _check_parameters(self._asked.parameters)
-        self.spec = wiring.read(self.selection, dict(os.environ))
+        self.spec = wiring.read(self.selection)
         self.endpoints = self._named(endpoints_wiring.endpoints(self.selection))
         self._manner, self._onlooker = manner or Manner(), onlooker or SilentOnlooker()
 
@@ -183,7 +182,7 @@ class Bootstrap:
     def _spec_of(self, endpoint: str) -> Spec:
         known = endpoints_wiring.endpoints(self.selection)
         named = None if known == (self.spec.name,) else endpoint
-        return wiring.read(replace(self.selection, endpoint=named), dict(os.environ))
+        return wiring.read(replace(self.selection, endpoint=named))
 
     def _wanted(self, stack: str, subject: str, template: str, given: Mapping[str, str]) -> Wanted:
         declared = parameters_of(template)

@@ -78,7 +78,9 @@ def problems(selection: Selection) -> tuple[SpecError, ...]:
 
 def bench(spec: Spec) -> Bench:
     """Return the project and the tools to look at it."""
-    return Bench(spec, wiring.packaging(), sources.golden_files, machine())
+    packaging, path = wiring.packaging(), str(Path(spec.root) / spec.model.path)
+    examined = Once(lambda: packaging.checkpoints.examine(path, spec.model.format))
+    return Bench(spec, packaging, sources.golden_files, machine(), examined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +97,28 @@ class Entrance:
     enter: Callable[[], Clients]
 
 
-def entrance(target: Target, profile: str | None) -> Entrance:
+def entrance(target: Target, profile: str | None, shared: Shared) -> Entrance:
     """Return the way into a target's account; nobody is asked yet.
+
+    Args:
+        target: Where to.
+        profile: Of the AWS configuration.
+        shared: Holds the logins of this examination: of many endpoints, the first logs in for all.
 
     Raises:
         OrchestratorError: If the local cloud is needed and not running.
     """
     address = wiring.address_of(target, profile, start_local=False)
     pacing = Pacing(SystemClock(), most_attempts=_ATTEMPTS)
-    shared = Shared()
 
-    def deployer() -> Clients:
+    def logged_in() -> tuple[Clients, AwsAccount]:
         made = aws.clients(address, pacing, aws.IN_A_HURRY)
-        shared.once(address, lambda: (made, AwsAccount(made)))
-        return made
+        return made, AwsAccount(made)
 
     told = frozenset(
         value.rstrip("/") for name, value in os.environ.items() if name.startswith("AWS_ENDPOINT_URL")
     )
-    enter = Once(deployer)
+    enter = Once(lambda: shared.once(address, logged_in)[0])
     if address.assume_role is None:
         login = Once(lambda: AwsLogin(enter()))
         return Entrance(Door(target, login, login, _regions, profile, told), shared, enter)

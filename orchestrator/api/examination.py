@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api import doctor_wiring, wiring
 from orchestrator.api.opened import Opened
-from orchestrator.api.selection import Selection
+from orchestrator.api.selection import Selection, Shared
 from orchestrator.core.checkup import Outcome, Report, report
 from orchestrator.core.containers import DEFAULT_PROFILE
 from orchestrator.core.errors import OrchestratorError
@@ -36,6 +36,7 @@ class Examination:
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
         self._is_local = selection.env == LOCAL
+        self._shared = Shared()
         self._edges: dict[str, Edge] = {}
         self._vaults: dict[str, Vault] = {}
 
@@ -76,7 +77,7 @@ class Examination:
                 yield from unmade(login.CHECKS)
             else:
                 target = Target(self._selection.env, region, None, None, EndpointSpec(), 1, DEFAULT_PROFILE)
-                yield from make(login.CHECKS, doctor_wiring.entrance(target, self._selection.profile).door)
+                yield from make(login.CHECKS, self._way(target).door)
         yield from unmade(fitting((*OF_ACCOUNT, *endpoint.CHECKS), local=self._is_local))
 
     def _of(self, opened: Opened) -> Iterator[Made]:
@@ -87,7 +88,7 @@ class Examination:
         if self._is_local and not doctor_wiring.runs():
             yield from unmade(checks, "the local cloud is not running" if named else "")
             return
-        way = doctor_wiring.entrance(spec.target, self._selection.profile)
+        way = self._way(spec.target)
         entered = list(make(fitting(login.CHECKS, local=self._is_local), way.door))
         yield from entered
         if any(one.check in _ENTRY and one.outcome is not Outcome.FINE for one, _ in entered):
@@ -101,6 +102,9 @@ class Examination:
         scene = Scene(furnished, opened.name, reach, named=named)
         yield from make(checks, scene)
         self._remember(scene)
+
+    def _way(self, target: Target) -> doctor_wiring.Entrance:
+        return doctor_wiring.entrance(target, self._selection.profile, self._shared)
 
     def _remember(self, scene: Scene) -> None:
         """Remember what repairs need, if there is something to repair."""

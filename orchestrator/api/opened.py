@@ -10,7 +10,7 @@ from typing import Self
 from orchestrator.api import wiring
 from orchestrator.api.selection import Manner, Selection
 from orchestrator.core.errors import SpecError
-from orchestrator.core.names import is_valid
+from orchestrator.core.names import RULE, is_valid
 from orchestrator.core.prices import Prices, parse
 from orchestrator.core.proposal import quoted
 from orchestrator.core.spec import Spec
@@ -91,7 +91,7 @@ class Opened:
             raise SpecError(
                 f"no endpoint can be called {quoted(named)}",
                 details=[
-                    ("rule", "1 to 63 letters, digits and hyphens, none at either end: CreateEndpoint"),
+                    ("rule", RULE),
                     ("known", ", ".join(known)),
                 ],
                 hint="leave the name out for the project's own endpoint",

@@ -227,7 +227,8 @@ def _set_up(session: Session, *, writes: bool) -> None:
             terminal.warn(
                 [f"the spec has an environment '{boot.nearest}': see that '{options.env}' is meant"]
             )
-    terminal.warn([_unwatched(name, boot.unwatched(name)) for name in boot.endpoints if boot.unwatched(name)])
+    unwatched = {name: boot.unwatched(name) for name in boot.endpoints}
+    terminal.warn([_unwatched(name, variants) for name, variants in unwatched.items() if variants])
     account = next(iter(session.set_up([boot.account()])), None)
     if account is None:
         session.waiting += [boot.stack_of(name) for name in boot.endpoints]

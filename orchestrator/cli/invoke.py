@@ -14,10 +14,8 @@ from orchestrator.cli import opening
 from orchestrator.cli.options import Options, with_options
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core.errors import OrchestratorError, RefusedError, SpecError
-from orchestrator.core.golden import JSON_TYPE, Request, Response
+from orchestrator.core.golden import FIRST_ERROR, JSON_TYPE, TEXT_TYPE, Request, Response
 
-_FIRST_ERROR_STATUS = 400
-_TEXT_TYPE = "text/plain"
 _TYPES = {
     ".csv": "text/csv",
     ".jpeg": "image/jpeg",
@@ -25,7 +23,7 @@ _TYPES = {
     ".json": JSON_TYPE,
     ".npy": "application/x-npy",
     ".png": "image/png",
-    ".txt": _TEXT_TYPE,
+    ".txt": TEXT_TYPE,
     ".wav": "audio/wav",
 }
 # The service model says 6 291 456 bytes; the Model Hosting FAQs of 2026 say 25 MB (4 MB serverless).
@@ -72,7 +70,7 @@ class Asked:
 
     def _content(self) -> tuple[bytes, str]:
         if self.text is not None:
-            return self.text.encode(), _TEXT_TYPE
+            return self.text.encode(), TEXT_TYPE
         if self.json_ is not None:
             return self.json_.encode(), JSON_TYPE
         if self.body in {None, _STDIN}:
@@ -140,7 +138,7 @@ def command(options: Options, **given: object) -> None:
 
 def _show(response: Response, project: Project, options: Options) -> None:
     text = response.body.decode("utf-8", "replace")
-    if response.status >= _FIRST_ERROR_STATUS or response.status == 0:
+    if response.status >= FIRST_ERROR or response.status == 0:
         first, _, rest = text.rstrip().partition("\n")
         answered = f"answered {response.status}" if response.status else "failed"
         raise OrchestratorError(

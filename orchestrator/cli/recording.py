@@ -44,12 +44,13 @@ def place(spec: Spec, name: str, pattern: str | None) -> Path:
     wild = next((at for at, one in enumerate(folders) if set(one) & set(_WILD)), len(folders))
     suffix = PurePosixPath(wanted).suffix
     file = name if name.endswith(suffix) else f"{name}{suffix}"
-    # A folder called ** may be none at all; no other is known by its pattern.
-    is_found = fnmatch(file, PurePosixPath(wanted).name) and set(folders[wild:]) <= {"**"}
+    # A folder called ** may be none at all; no other is known by its pattern. What leads out is never read.
+    is_inside = not PurePosixPath(wanted).is_absolute() and ".." not in folders
+    is_found = is_inside and fnmatch(file, PurePosixPath(wanted).name) and set(folders[wild:]) <= {"**"}
     if not is_found or "/" in file or file.startswith("."):
         raise SpecError(
             f"no golden case '{name}' would be found",
-            details=[("rule", f"the name of a file that golden.cases matches, which is '{wanted}'")],
+            details=[("rule", f"the name of a file in the project that '{wanted}' matches")],
             hint="choose a name that fits: orchestrator test --record first --body request.json",
         )
     path = PurePosixPath(*folders[:wild], file)

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from orchestrator.core.errors import SpecError
 from orchestrator.core.names import canonical
 
-JSON_TYPE, _TEXT_TYPE = "application/json", "text/plain"
-OK, FIRST_ERROR = 200, 400
+JSON_TYPE, TEXT_TYPE = "application/json", "text/plain"
+OK, FIRST_ERROR, FIRST_FAILURE = 200, 400, 500
 _STATUSES = range(OK, 600)
 _SHOWN_CHARACTERS = 60
 _LONGEST_VALUE = 200
@@ -79,6 +79,15 @@ class Case:
         """Whether the answer has to be an error."""
         return self.status >= FIRST_ERROR
 
+    def asked_of(self, variant: str | None) -> str:
+        """Return what to call it: its name, with the variant's where one was chosen.
+
+        >>> case = Case("a", Request(b""))
+        >>> case.asked_of(None), case.asked_of("green")
+        ('a', 'a (green)')
+        """
+        return self.name if variant is None else f"{self.name} ({variant})"
+
 
 def parse(name: str, text: str | bytes) -> Case:
     """Read one golden case.
@@ -119,7 +128,7 @@ def _object(value: object, where: str) -> Mapping[str, object]:
 
 def usual_type(request: Mapping[str, object]) -> str:
     """Return the Content-Type of a case's request that names none."""
-    return _TEXT_TYPE if "body_text" in request else JSON_TYPE
+    return TEXT_TYPE if "body_text" in request else JSON_TYPE
 
 
 def _header(request: Mapping[str, object], key: str, usual: str) -> str:

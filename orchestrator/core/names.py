@@ -14,6 +14,8 @@ import re
 from collections.abc import Mapping
 
 MAX_LENGTH = 63
+RULE = f"1 to {MAX_LENGTH} letters, digits and hyphens, none at either end: CreateEndpoint"
+"""What `is_valid` holds of an endpoint's name, in words."""
 _DIGEST_LENGTH = 12
 _STEM_LENGTH = MAX_LENGTH - _DIGEST_LENGTH - 1
 _SHORT_DIGEST_LENGTH = 8

@@ -53,13 +53,8 @@ class CaseResult:
 
     @property
     def name(self) -> str:
-        """The case's name, and the variant's where it was chosen.
-
-        >>> from orchestrator.core.golden import Request
-        >>> CaseResult(Case("a", Request(b"")), "", 0.1, variant="green").name
-        'a (green)'
-        """
-        return self.case.name if self.variant is None else f"{self.case.name} ({self.variant})"
+        """The case's name, and the variant's where it was chosen."""
+        return self.case.asked_of(self.variant)
 
     @property
     def passed(self) -> bool:

@@ -51,8 +51,9 @@ def refuses_plain_http(policy: object) -> bool:
         plain = {key.lower(): value for key, value in _pairs(condition, "bool")}.get("aws:securetransport")
         everybody = one.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
         said = [text.lower() for text in _several(str(plain) if isinstance(plain, bool) else plain)]
-        if one.get("Effect") == "Deny" and everybody and said == ["false"]:
-            return bool({"s3:*", "*"} & set(_several(one.get("Action", ()))))
+        everything = {"s3:*", "*"} & set(_several(one.get("Action", ())))
+        if one.get("Effect") == "Deny" and everybody and everything and said == ["false"]:
+            return True
     return False
 
 

@@ -42,7 +42,7 @@ from orchestrator.localcloud.keeping import Keeper
 from orchestrator.localcloud.own import OwnPages
 from orchestrator.localcloud.quotas import Quotas
 from orchestrator.localcloud.stacks import marking
-from orchestrator.localcloud.stacks.operations import Stacks
+from orchestrator.localcloud.stacks.beginning import AwaitedStacks
 from orchestrator.localcloud.transforms.running import Transforms
 from orchestrator.localcloud.world import Place
 from orchestrator.localcloud.worlds import Worlds
@@ -111,7 +111,7 @@ def assemble(ground: Ground, lasting: Lasting, reset: Callable[[], Awaitable[Non
     autoscaler = Autoscaler(worlds, control.act, measured, ground.pace)
     quotas, scaling = Quotas(worlds, ground.pace.clock), Scaling(autoscaler.activities)
     own = OwnPages(faults, quotas, lambda: _health(worlds), reset, state)
-    stacks = Stacks(worlds, clients, ground.pace)
+    stacks = AwaitedStacks(worlds, clients, ground.pace)
     past, access = Past(worlds, faults, ground.pace.clock), Access(ground.token, handed_out)
     standing_in = (scaling, stacks, quotas, lasting.moto)
     answering = (worlds, control, runtime, streams, queues, *standing_in, own, faults, past, access)

@@ -28,7 +28,7 @@ from orchestrator.localcloud.faulting.faults import Faults
 from orchestrator.localcloud.faulting.past import Past
 from orchestrator.localcloud.own import OwnPages
 from orchestrator.localcloud.stacks import query
-from orchestrator.localcloud.stacks.operations import Stacks
+from orchestrator.localcloud.stacks.beginning import AwaitedStacks
 from orchestrator.localcloud.wire import (
     JSON_1_1,
     Caller,
@@ -77,7 +77,7 @@ class Parts:
     streams: StreamRuntime
     queues: AsyncRuntime
     scaling: Scaling
-    stacks: Stacks
+    stacks: AwaitedStacks
     quotas: quotas.Quotas
     moto: Moto
     own: OwnPages

@@ -103,7 +103,7 @@ def _get_default(world: World, request: Content, _now: float) -> Outcome:
 
 def _increase(world: World, request: Content, now: float) -> Outcome:
     name, value = _type_of(request), request.get("DesiredValue")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value % 1 != 0:
         raise ApiError("IllegalArgumentException", f"DesiredValue must be a whole number, not {value!r}")
     if value <= quota(world, name):
         why = "You must provide a quota value greater than the current quota value."

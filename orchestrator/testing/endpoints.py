@@ -12,12 +12,11 @@ import pytest
 from orchestrator.api.project import Project
 from orchestrator.api.selection import Manner, Selection
 from orchestrator.api.used import Whom
-from orchestrator.core.golden import JSON_TYPE, Case, Request, Response
+from orchestrator.core.golden import JSON_TYPE, OK, TEXT_TYPE, Case, Request, Response
 from orchestrator.core.results import Kind
 from orchestrator.localcloud.testing import Cloud, local_cloud
 
 _OURS = ("AWS_", "ORCHESTRATOR_")
-_TEXT_TYPE = "text/plain"
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class Endpoint:
             AssertionError: If the answer is an error.
         """
         answer = self.ask(body, **options)
-        if answer.status != 200:  # noqa: PLR2004 - of HTTP
+        if answer.status != OK:
             said = answer.body.decode("utf-8", "replace").strip()
             raise AssertionError(
                 f"endpoint '{self.name}' answered {answer.status or 'with a failure'}: {said}"
@@ -118,7 +117,7 @@ def _sent(body: object) -> bytes:
 
 
 def _type_of(body: object) -> str:
-    return _TEXT_TYPE if isinstance(body, str) else JSON_TYPE
+    return TEXT_TYPE if isinstance(body, str) else JSON_TYPE
 
 
 @contextlib.contextmanager

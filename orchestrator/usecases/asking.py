@@ -73,8 +73,7 @@ def _ask_one(
         error.add_detail("state", "the new revision serves all traffic, and its answers are not checked")
         raise
     problem = golden.problem(case, response, atol=questions.atol)
-    name = case.name if variant is None else f"{case.name} ({variant})"
-    return Answer(name, response.fingerprint, problem, is_error=case.is_error)
+    return Answer(case.asked_of(variant), response.fingerprint, problem, is_error=case.is_error)
 
 
 def answer(

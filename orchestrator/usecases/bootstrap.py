@@ -102,7 +102,7 @@ def clear(left: Remains, site: Site) -> None:
         UnhealthyError: If it cannot be deleted.
     """
     stack, seen = left.stack, settling.seen(left.stack, site)
-    settled = _delete(stack, site)
+    settled = _delete(stack, seen, site)
     if settled is not None:
         raise UnhealthyError(
             f"stack '{stack.name}' cannot be deleted",
@@ -111,9 +111,8 @@ def clear(left: Remains, site: Site) -> None:
         )
 
 
-def _delete(stack: Stack, site: Site) -> Stack | None:
+def _delete(stack: Stack, seen: Collection[str], site: Site) -> Stack | None:
     """Delete a stack and wait for it; return it if it is there nevertheless."""
-    seen = settling.seen(stack, site)
     site.stacks.delete(stack)
     settled = settling.settle(stack.name, site, seen, until=lambda now: not settling.moves(now))
     return None if settled is None or settled.identity != stack.identity else settled
@@ -159,7 +158,7 @@ def discard(made: Draft, site: Site) -> None:
         ends = made.before is None and not made.is_shared
         found = site.stacks.find(made.wanted.name) if ends else None
         if found is not None and found.status == "REVIEW_IN_PROGRESS":
-            _delete(found, site)
+            _delete(found, settling.seen(found, site), site)
 
 
 def carry_out(made: Draft, site: Site) -> Stack:

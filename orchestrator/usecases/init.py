@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from orchestrator.core.errors import Detail, RefusedError, SpecError
-from orchestrator.core.names import MAX_LENGTH, is_valid
+from orchestrator.core.names import RULE, is_valid
 from orchestrator.core.projects import SHORT, SPEC, Asked, Draft, Folder, Templates, name_from
 
 USUAL_TASK = "tabular"
@@ -62,13 +62,7 @@ def _name(given: str | None, folder: str) -> str:
         source = f"of the folder '{folder}'" if given is None else f"like '{given}'"
         raise SpecError(
             f"no project can have a name {source}",
-            details=[
-                (
-                    "rule",
-                    f"1 to {MAX_LENGTH} letters, digits and hyphens, none at either end: CreateEndpoint",
-                ),
-                _UNCHANGED,
-            ],
+            details=[("rule", RULE), _UNCHANGED],
             hint="give one: orchestrator init --name NAME",
         )
     return name

@@ -24,6 +24,7 @@ from orchestrator.core.spec import Spec
 from orchestrator.usecases import asking, status
 from orchestrator.usecases.build import Packaging, build
 from orchestrator.usecases.edge import Edge
+from orchestrator.usecases.silence import SilentTransfer
 from orchestrator.usecases.testing import Respondent, Variant
 
 _SERVING = frozenset({EndpointStatus.IN_SERVICE, EndpointStatus.SYSTEM_UPDATING})
@@ -74,7 +75,7 @@ def folder_served(folder: str, name: str, packaging: Packaging) -> Iterator[Resp
         raise
     members = [Member(file.path, posixpath.join(folder, file.path)) for file in manifest.files]
     for file, member in zip(manifest.files, members, strict=True):
-        if packaging.archives.digest(member, _unwatched) != file:
+        if packaging.archives.digest(member, SilentTransfer().moved) != file:
             raise ArtifactError(
                 f"'{name}' is not what its manifest says",
                 details=[("found", f"'{file.path}' has changed")],
@@ -91,10 +92,6 @@ def _here(subject: Subject, served: Served, notes: Sequence[str] = ()) -> Respon
         error_behind=served.error_behind,
         notes=tuple(notes),
     )
-
-
-def _unwatched(_: int) -> None:
-    """Stand where nobody needs to be told."""
 
 
 @contextlib.contextmanager
@@ -203,7 +200,8 @@ def _variants(
     ours = [name for name, model in models.items() if known is None or model == known.model.name]
     if len(models) == 1 or config.async_inference is not None:
         return (None,), len(ours) == len(models)
-    return tuple(ours), True
+    # If none serves it, all are asked: nothing asked would be nothing wrong.
+    return tuple(ours or models), bool(ours)
 
 
 def _notes(known: Revision | None, *, is_ours: bool, is_async: bool) -> tuple[str, ...]:

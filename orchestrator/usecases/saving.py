@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from orchestrator.core import savedplan
+from orchestrator.core.premises import account_of
 from orchestrator.core.records import to_record
 from orchestrator.core.savedplan import SavedPlan
 from orchestrator.core.spec import S3_PREFIX, Spec
@@ -11,9 +12,6 @@ from orchestrator.usecases.change import Change
 from orchestrator.usecases.edge import Edge
 from orchestrator.usecases.plan import Prepared
 from orchestrator.usecases.publish import proof_key
-
-_ACCOUNT_FIELD = 4
-"""Of an ARN: arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE."""
 
 
 def save(prepared: Prepared, spec: Spec, edge: Edge) -> SavedPlan:
@@ -25,7 +23,7 @@ def save(prepared: Prepared, spec: Spec, edge: Edge) -> SavedPlan:
     return SavedPlan(
         endpoint=change.endpoint,
         environment=spec.target.environment,
-        account=_account(by),
+        account=account_of(by),
         region=spec.target.region or "",
         artifact=change.revision.artifact,
         revision=change.revision.name,
@@ -66,8 +64,3 @@ def _terms(change: Change) -> str:
             "judge": None if terms.judge is None else to_record(terms.judge),
         }
     )
-
-
-def _account(arn: str) -> str:
-    fields = arn.split(":")
-    return fields[_ACCOUNT_FIELD] if len(fields) > _ACCOUNT_FIELD else ""

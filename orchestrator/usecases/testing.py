@@ -104,7 +104,7 @@ def ask_one(opened: AbstractContextManager[Respondent], request: Request) -> Res
 
 
 def _failure(response: Response, respondent: Respondent) -> str:
-    if 0 < response.status < 500:  # noqa: PLR2004 - where HTTP's errors of servers begin
+    if 0 < response.status < golden.FIRST_FAILURE:
         return ""
     said = response.body.decode("utf-8", "replace").strip().partition("\n")[0]
     return respondent.error_behind(response) or said or "it did not say why"

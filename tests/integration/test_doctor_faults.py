@@ -1,15 +1,13 @@
 """Each fault is planted for real, and `orchestrator doctor` has to find it, with its fix and nothing else."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from orchestrator.localcloud.defaults import ACCOUNT, REGION
-from tests.support.clouds import TestCloud
-from tests.support.doctored import IAM, VARIABLE, Site, begun, doctored_cloud, furnish
+from tests.support import doctored
+from tests.support.doctored import IAM, VARIABLE, Site
 from tests.support.planting import (
     IMAGE,
     Fault,
@@ -54,29 +52,8 @@ from tests.support.planting import (
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCloud]:
-    with doctored_cloud(tmp_path_factory.mktemp("doctor")) as running:
-        yield running
-
-
-@pytest.fixture
-def project(
-    cloud: TestCloud,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Iterator[Site]:
-    """Yield a project whose account has nothing yet."""
-    with begun(tmp_path, cloud, monkeypatch, capsys) as made:
-        yield made
-
-
-@pytest.fixture
-def site(project: Site) -> Site:
-    furnish(project)
-    return project
-
+# pytest finds a fixture by its name in the module of the tests.
+cloud, project, site = doctored.cloud, doctored.project, doctored.site
 
 OF_PROJECT = {
     "unknown-key": Fault(

@@ -1,13 +1,11 @@
 """What `orchestrator doctor` says of what is well, of what it may not see, and what `--fix` does."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.support.clouds import TestCloud
-from tests.support.doctored import VARIABLE, Site, begun, doctored_cloud, furnish, policy
+from tests.support import doctored
+from tests.support.doctored import VARIABLE, Site, policy
 from tests.support.planting import (
     forget_encryption,
     forget_versions,
@@ -23,22 +21,8 @@ pytestmark = pytest.mark.slow
 LOCAL_BUCKET = "orchestrator-local"
 
 
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCloud]:
-    with doctored_cloud(tmp_path_factory.mktemp("doctor")) as running:
-        yield running
-
-
-@pytest.fixture
-def site(
-    cloud: TestCloud,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Iterator[Site]:
-    with begun(tmp_path, cloud, monkeypatch, capsys) as made:
-        furnish(made)
-        yield made
+# pytest finds a fixture by its name in the module of the tests.
+cloud, project, site = doctored.cloud, doctored.project, doctored.site
 
 
 def test_nothing_is_wrong_with_a_healthy_project(site: Site) -> None:

@@ -190,11 +190,12 @@ def test_finding_a_local_cloud_needs_neither_boto3_nor_moto() -> None:
     assert done.stdout == "set()\n"
 
 
-def test_a_start_imports_nothing_of_ec2_which_takes_longer_than_all_the_rest() -> None:
+def test_a_start_imports_neither_ec2_which_takes_longer_than_all_the_rest_nor_what_makes_stacks() -> None:
     program = (
         "import os, sys; os.environ['MOTO_DISABLE_GLOBAL_CORS'] = 'true'; "
         "import orchestrator.localcloud.server; "
-        "print({'moto.ec2', 'moto.ecs', 'moto.applicationautoscaling'} & set(sys.modules))"
+        "late = {'moto.ec2', 'moto.ecs', 'moto.applicationautoscaling'}; "
+        "print({*late, 'orchestrator.localcloud.stacks.working'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

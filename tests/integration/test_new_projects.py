@@ -94,6 +94,15 @@ def test_training_writes_just_the_files_that_are_shipped(task: str, trained: Pat
     assert made == shipped
 
 
+def test_what_two_projects_have_in_common_is_mended_in_both() -> None:
+    # Each is whole where it lies, so that its training can be run there: ADR 45.
+    one, other = (
+        (TEMPLATES / task / "src" / "messages.py").read_text("utf-8")
+        for task in ("text-classification", "embeddings")
+    )
+    assert one == other
+
+
 @pytest.mark.parametrize("task", OPTIONS)
 def test_a_project_is_small_and_its_files_are_what_they_should_be(task: str, tmp_path: Path) -> None:
     weights = TEMPLATES / task / "artifacts" / "model.safetensors"

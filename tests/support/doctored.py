@@ -99,24 +99,34 @@ class Site:
         return boundary.run(main.cli, arguments)
 
 
-@contextlib.contextmanager
-def doctored_cloud(folder: Path) -> Iterator[TestCloud]:
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCloud]:
     """Run a local cloud whose state nobody else may read, as `doctor` wants it."""
-    state = folder / "state" / "local-cloud"
+    state = tmp_path_factory.mktemp("doctor") / "state" / "local-cloud"
     state.mkdir(parents=True, mode=0o700)
     with local_cloud(state, STANDIN) as running:
         yield running
 
 
-@contextlib.contextmanager
-def begun(
-    folder: Path, cloud: TestCloud, shell: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def project(
+    cloud: TestCloud,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Site]:
     """Yield a project whose account has nothing yet; at the end, undo what was planted in the account."""
-    made = Site(folder, cloud, f"pets-{next(_NUMBERS)}", shell, capsys)
+    made = Site(tmp_path, cloud, f"pets-{next(_NUMBERS)}", monkeypatch, capsys)
     settle(made)
     with made.undone:
         yield made
+
+
+@pytest.fixture
+def site(project: Site) -> Site:
+    """Return a project whose account has all that the spec names."""
+    furnish(project)
+    return project
 
 
 def settle(site: Site) -> None:

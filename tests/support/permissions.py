@@ -5,7 +5,7 @@ actions of a service) and where it says less, the guide that is named beside the
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tests.support import permissions_s3
 from tests.support.calls import Call
@@ -36,6 +36,8 @@ def known_operations() -> frozenset[str]:
 
 # SageMaker
 
+_NAMED = {"endpoint": "EndpointName", "endpoint-config": "EndpointConfigName", "model": "ModelName"}
+
 
 def _tags(request: Parameters) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
@@ -52,20 +54,18 @@ def _owned(place: Place, arn: str) -> Context:
 
 def _about(kind: str, *actions: str) -> Ask:
     """Return what is asked for operations on something that exists, whatever they are called."""
-    member = {"endpoint": "EndpointName", "endpoint-config": "EndpointConfigName", "model": "ModelName"}[kind]
 
     def ask(request: Parameters, place: Place) -> Iterator[Need]:
-        arn = place.sagemaker(kind, request[member])
+        arn = place.sagemaker(kind, request[_NAMED[kind]])
         for action in actions:
             yield Need(action, arn, _owned(place, arn))
 
     return ask
 
 
-def _creating(kind: str, operation: str) -> Callable[[Parameters, Place], Iterator[Need]]:
+def _creating(kind: str, operation: str) -> Ask:
     def ask(request: Parameters, place: Place) -> Iterator[Need]:
-        member = {"endpoint-config": "EndpointConfigName", "model": "ModelName", "endpoint": "EndpointName"}
-        arn, tags = place.sagemaker(kind, request[member[kind]]), _tags(request)
+        arn, tags = place.sagemaker(kind, request[_NAMED[kind]]), _tags(request)
         place.tags[arn] = {**place.tags.get(arn, {}), **tags}
         yield Need(f"sagemaker:{operation}", arn, _requested(tags))
         if kind == "endpoint":

@@ -1,6 +1,5 @@
 """The policies of the roles of ``infra/account.yaml``, and what our own evaluator says of them."""
 
-import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -16,9 +15,6 @@ Document = Mapping[str, Any]
 DEPLOYER = ("DeployerPolicy", "DeployerDoctorPolicy", "DeployerBucketPolicy")
 EXECUTION = ("ExecutionPolicy",)
 PLANNER = ("PlannerPolicy",)
-
-
-_template = functools.cache(functools.partial(parsed, "account"))
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ class Stack:
 
     def resolved(self) -> Resolved:
         return Resolved(
-            _template(),
+            parsed("account"),
             self.parameters,
             {
                 "AWS::AccountId": self.account,
@@ -75,6 +71,20 @@ class Stack:
         """Return the trust policy of a role, by its logical id."""
         found: Document = self.resolved().properties(role)["AssumeRolePolicyDocument"]
         return found
+
+
+LONGEST = Stack(
+    region="ap-southeast-99",
+    partition="aws-us-gov",
+    bucket="b" * 63,
+    key="arn:aws-us-gov:kms:ap-southeast-99:123456789012:key/" + "0" * 36,
+    execution="arn:aws-us-gov:iam::123456789012:role/" + "r" * 64,
+    deployer="arn:aws-us-gov:iam::123456789012:role/" + "d" * 64,
+    planner="arn:aws-us-gov:iam::123456789012:role/" + "p" * 64,
+    topic="arn:aws-us-gov:sns:ap-southeast-99:123456789012:" + "t" * 128,
+    parameters={"EndpointPrefix": "a" * 40, "VpcId": "vpc-" + "0" * 17},
+)
+"""Where every name has as many characters as it can have."""
 
 
 def listed(value: object) -> list[str]:
@@ -117,6 +127,26 @@ def narrowed(policies: Sequence[Document]) -> Iterator[tuple[str, str, tuple[Doc
                     else:
                         del less[number]["Statement"][index]
                     yield statement["Sid"], value, tuple(less)
+
+
+def wider(policies: Sequence[Document]) -> Iterator[tuple[str, tuple[Document, ...]]]:
+    """Yield every set of policies that allows more: one condition less, or one statement for every resource.
+
+    Each comes after what was changed, in words.
+    """
+    for number, policy in enumerate(policies):
+        for index, statement in enumerate(policy["Statement"]):
+            if statement["Effect"] != "Allow":
+                continue
+            for operator, keys in statement.get("Condition", {}).items():
+                for key in keys:
+                    more = deepcopy(tuple(policies))
+                    del more[number]["Statement"][index]["Condition"][operator][key]
+                    yield f"{statement['Sid']} without {operator} {key}", more
+            if listed(statement["Resource"]) != ["*"]:
+                more = deepcopy(tuple(policies))
+                more[number]["Statement"][index]["Resource"] = "*"
+                yield f"{statement['Sid']} on everything", more
 
 
 def superfluous(policies: Sequence[Document], needs: Sequence[Need]) -> list[str]:

@@ -3,22 +3,10 @@
 from dataclasses import dataclass
 
 from orchestrator.localcloud.defaults import REGION
+from tests.support import commands
 
-SPEC = """
-version = 1
-name = "acme-own"
-
-[model]
-path = "model.safetensors"
-class = "src/net.py:Net"
-
-[entrypoint]
-task = "image-classification"
-labels = ["cat", "dog", "owl"]
-
-[schema.input]
-image = { dtype = "float32", shape = [1, 2, 2] }
-
+_PROJECT = commands.SPEC.replace('name = "pets"', 'name = "acme-own"').partition("\n[golden]")[0]
+SPEC = f"""{_PROJECT}
 [policy]
 end_of_patch = "allow"
 """

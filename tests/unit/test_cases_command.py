@@ -160,6 +160,9 @@ def test_a_recorded_case_lies_where_the_project_finds_it(pattern: str, name: str
         ("golden/*.json", ".hidden"),
         ("golden/*/case.json", "case"),
         ("golden/case-*.json", "other"),
+        ("../*.json", "leads-out"),
+        ("golden/../../*.json", "leads-out"),
+        ("/golden/*.json", "leads-out"),
         (None, "first"),
     ],
 )

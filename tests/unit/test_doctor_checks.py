@@ -9,16 +9,22 @@ from typing import Any
 
 import pytest
 
-from orchestrator.adapters import aws, servicemodels
+from orchestrator.adapters import aws, checkpoints, servicemodels
 from orchestrator.adapters.machine import ThisMachine
-from orchestrator.api.examination import OF_ACCOUNT
+from orchestrator.api import doctor_wiring
+from orchestrator.api.examination import OF_ACCOUNT, Examination
+from orchestrator.api.selection import Selection, Shared
 from orchestrator.core.checkup import Group, Outcome, report
+from orchestrator.core.containers import DEFAULT_PROFILE
 from orchestrator.core.errors import DeniedError
 from orchestrator.core.health import Finding, Severity
 from orchestrator.core.premises import Package, Place
+from orchestrator.core.target import EndpointSpec, Target
+from orchestrator.core.trust import refuses_plain_http
 from orchestrator.usecases.examining import endpoint, login, machine, project
 from orchestrator.usecases.examining.machine import Ground
 from orchestrator.usecases.examining.table import Check, MootError, Where, make
+from tests.support.commands import SPEC, write_files
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "doctor.md"
 EVERY: tuple[Check[Any], ...] = (
@@ -248,3 +254,43 @@ def test_no_address_of_aws_is_taken_for_somebody_elses() -> None:
         made_for = aws.clients(aws.Address(region=region, credentials=("a", "b")))
         host = made_for("sts").meta.endpoint_url
         assert host.endswith(login.DOMAINS), host
+
+
+def test_a_policy_refuses_plain_http_also_where_a_narrower_statement_comes_first() -> None:
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    whole = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Condition": plain}
+    narrow = {**whole, "Action": "s3:PutObject"}
+    assert refuses_plain_http({"Statement": [narrow, whole]})
+    assert not refuses_plain_http({"Statement": [narrow]})
+
+
+def test_a_model_is_read_once_for_all_checks_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    examine = checkpoints.examine
+
+    def counted(path: str, format_: str) -> Any:  # noqa: ANN401 - whatever it returns
+        read.append(path)
+        return examine(path, format_)
+
+    write_files(tmp_path, SPEC)
+    monkeypatch.setattr(checkpoints, "examine", counted)
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
+    seen = Examination(Selection(path=str(tmp_path / "orchestrator.toml"))).report()
+    outcomes = {each.check: each.outcome for each in seen.checked}
+    assert {outcomes["model"], outcomes["files"]} == {Outcome.FINE}
+    assert read == [str(tmp_path / "model.safetensors")]
+
+
+def test_of_many_endpoints_of_one_account_the_first_logs_in_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    shared = Shared()
+
+    def clients(region: str) -> aws.Clients:
+        target = Target("prod", region, None, None, EndpointSpec(), 1, DEFAULT_PROFILE)
+        return doctor_wiring.entrance(target, None, shared).enter()
+
+    assert clients("eu-west-1") is clients("eu-west-1")
+    assert clients("eu-west-1") is not clients("eu-west-2")

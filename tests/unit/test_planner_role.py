@@ -1,7 +1,6 @@
 """The planner role of the account's stack: it looks, changes nothing, and reads nobody's data."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from orchestrator.localcloud.objects.policies import Decision
 from tests.support.needs import Need
 from tests.support.permissions_execution import NO_RESOURCE, VPC
 from tests.support.permissions_forbidden import FORBIDDEN
-from tests.support.roles import DEPLOYER, PLANNER, Stack, decision, listed, size_characters
+from tests.support.roles import DEPLOYER, PLANNER, Stack, decision, listed, wider
 from tests.support.verbs_looking import is_looking
 
 STACK = Stack(parameters={"EndpointPrefix": "acme-", "VpcId": VPC})
@@ -85,21 +84,11 @@ def test_what_is_none_of_its_business_is_refused_to_the_planner() -> None:
     assert [need for need in forbidden() if decision(policies, need) is Decision.ALLOWED] == []
 
 
-def test_every_condition_of_the_planner_refuses_something() -> None:
-    for index, statement in enumerate(statements()):
-        for operator, keys in statement.get("Condition", {}).items():
-            for key in keys:
-                wider = deepcopy(list(STACK.policies(PLANNER)))
-                del wider[0]["Statement"][index]["Condition"][operator][key]
-                assert any(decision(wider, need) is Decision.ALLOWED for need in forbidden()), (index, key)
-
-
-def test_a_wider_resource_of_the_planner_is_noticed() -> None:
-    for index, statement in enumerate(statements()):
-        if listed(statement["Resource"]) != ["*"]:
-            wider = deepcopy(list(STACK.policies(PLANNER)))
-            wider[0]["Statement"][index]["Resource"] = "*"
-            assert any(decision(wider, need) is Decision.ALLOWED for need in forbidden()), statement["Sid"]
+def test_a_condition_less_or_a_wider_resource_of_the_planner_is_noticed() -> None:
+    policies = list(wider(STACK.policies(PLANNER)))
+    assert policies
+    for changed, more in policies:
+        assert any(decision(more, need) is Decision.ALLOWED for need in forbidden()), changed
 
 
 def test_only_actions_that_no_resource_can_be_named_for_are_allowed_to_the_planner_everywhere() -> None:
@@ -112,21 +101,6 @@ def test_only_actions_that_no_resource_can_be_named_for_are_allowed_to_the_plann
 
 def test_without_a_vpc_the_planner_looks_at_no_network() -> None:
     assert not [one for one in statements(Stack()) if "ec2:" in str(one["Action"])]
-
-
-def test_the_planners_policy_fits_into_iams_limit_in_the_longest_account() -> None:
-    longest = Stack(
-        region="ap-southeast-99",
-        partition="aws-us-gov",
-        bucket="b" * 63,
-        key="arn:aws-us-gov:kms:ap-southeast-99:123456789012:key/" + "0" * 36,
-        execution="arn:aws-us-gov:iam::123456789012:role/" + "r" * 64,
-        planner="arn:aws-us-gov:iam::123456789012:role/" + "p" * 64,
-        topic="arn:aws-us-gov:sns:ap-southeast-99:123456789012:" + "t" * 128,
-        parameters={"EndpointPrefix": "a" * 40, "VpcId": VPC},
-    )
-    # IAM and STS quotas, "IAM and STS character limits": a managed policy without white space.
-    assert max(size_characters(each) for each in longest.policies(PLANNER)) <= 6144
 
 
 def test_the_planner_role_is_for_the_account_itself_unless_somebody_is_named() -> None:

@@ -89,7 +89,7 @@ def test_an_increase_is_granted_and_the_default_stays() -> None:
     history = ask(after, "ListRequestedServiceQuotaChangeHistory")[1]["RequestedQuotas"]
     assert [each["DesiredValue"] for each in history] == [500.0]
     assert ask(after, "ListRequestedServiceQuotaChangeHistory", Status="DENIED")[1]["RequestedQuotas"] == []
-    for wrong in (500, 1.5, "many", True):
+    for wrong in (500, 1.5, float("inf"), float("nan"), "many", True):
         with pytest.raises(ApiError) as caught:
             ask(after, "RequestServiceQuotaIncrease", QuotaCode=code, DesiredValue=wrong)
         assert caught.value.code == "IllegalArgumentException"

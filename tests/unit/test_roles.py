@@ -16,6 +16,7 @@ from tests.support.permissions_forbidden import FORBIDDEN
 from tests.support.roles import (
     DEPLOYER,
     EXECUTION,
+    LONGEST,
     PLANNER,
     Document,
     Stack,
@@ -24,6 +25,7 @@ from tests.support.roles import (
     refused,
     size_characters,
     superfluous,
+    wider,
     without_denials,
 )
 
@@ -31,15 +33,6 @@ PREFIXED = Stack(parameters={"EndpointPrefix": "acme-", "VpcId": VPC})
 ROOT = "arn:aws:iam::123456789012:root"
 ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 BUCKET = "arn:aws:s3:::models"
-
-
-def conditions(policies: tuple[Document, ...]) -> Iterator[tuple[int, int, str, str]]:
-    """Yield where every condition of what is allowed is: policy, statement, operator, key."""
-    for number, policy in enumerate(policies):
-        for index, statement in enumerate(policy["Statement"]):
-            for operator, keys in statement.get("Condition", {}).items():
-                if statement["Effect"] == "Allow":
-                    yield from ((number, index, operator, key) for key in keys)
 
 
 def allowing(policies: tuple[Document, ...]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -203,7 +196,7 @@ def test_only_actions_that_no_resource_can_be_named_for_are_allowed_everywhere(k
         if listed(statement["Resource"]) == ["*"]
         for action in listed(statement["Action"])
     }
-    assert everywhere == {action for action in NO_RESOURCE if action in everywhere}
+    assert everywhere <= NO_RESOURCE
     actions = [one for _, each in allowing(PREFIXED.policies(kind)) for one in listed(each["Action"])]
     assert not [action for action in actions if "*" in action]
 
@@ -218,17 +211,8 @@ def test_no_entry_of_the_list_of_actions_without_resources_is_stale() -> None:
 
 
 def test_policies_fit_into_iams_limit_in_the_longest_account() -> None:
-    longest = Stack(
-        region="ap-southeast-99",
-        partition="aws-us-gov",
-        bucket="b" * 63,
-        key="arn:aws-us-gov:kms:ap-southeast-99:123456789012:key/" + "0" * 36,
-        execution="arn:aws-us-gov:iam::123456789012:role/" + "r" * 64,
-        topic="arn:aws-us-gov:sns:ap-southeast-99:123456789012:" + "t" * 128,
-        parameters={"EndpointPrefix": "a" * 40, "VpcId": VPC},
-    )
     # IAM and STS quotas, "IAM and STS character limits": a managed policy without white space.
-    assert max(size_characters(each) for each in longest.policies((*DEPLOYER, *EXECUTION))) <= 6144
+    assert max(size_characters(each) for each in LONGEST.policies((*DEPLOYER, *EXECUTION, *PLANNER))) <= 6144
 
 
 def test_what_is_none_of_its_business_is_refused_to_the_deployer() -> None:
@@ -236,22 +220,11 @@ def test_what_is_none_of_its_business_is_refused_to_the_deployer() -> None:
     assert [need for need in FORBIDDEN if decision(policies, need) is Decision.ALLOWED] == []
 
 
-def test_every_condition_of_the_deployer_refuses_something() -> None:
-    policies = PREFIXED.policies(DEPLOYER)
-    for number, index, operator, key in conditions(policies):
-        wider = deepcopy(list(policies))
-        del wider[number]["Statement"][index]["Condition"][operator][key]
-        assert any(decision(wider, need) is Decision.ALLOWED for need in FORBIDDEN), (index, operator, key)
-
-
-def test_a_wider_resource_of_the_deployer_is_noticed() -> None:
-    policies = PREFIXED.policies(DEPLOYER)
-    for number, policy in enumerate(policies):
-        for index, statement in enumerate(policy["Statement"]):
-            if statement["Effect"] == "Allow" and listed(statement["Resource"]) != ["*"]:
-                wider = deepcopy(list(policies))
-                wider[number]["Statement"][index]["Resource"] = "*"
-                assert any(decision(wider, need) is Decision.ALLOWED for need in FORBIDDEN), statement["Sid"]
+def test_a_condition_less_or_a_wider_resource_of_the_deployer_is_noticed() -> None:
+    policies = list(wider(PREFIXED.policies(DEPLOYER)))
+    assert policies
+    for changed, more in policies:
+        assert any(decision(more, need) is Decision.ALLOWED for need in FORBIDDEN), changed
 
 
 def test_whatever_else_the_deployer_is_allowed_it_deletes_nothing_but_locks() -> None:

@@ -1,4 +1,4 @@
-"""The resources that the two roles are for: of this account and region, of one kind, and of this prefix."""
+"""The resources that the three roles are for: of this account and region, of one kind, and of this prefix."""
 
 import re
 from collections.abc import Iterator

@@ -181,6 +181,8 @@ def test_forms_become_requests_and_answers_are_what_botocore_reads() -> None:
         {"Action": "CreateStack", "StackName": "s", "Capabilities.1": "a"},
         {"Action": "CreateStack", "StackName": "s", "DisableRollback": "perhaps"},
         {"Action": "CreateStack", "StackName": "s", "StackName.Below": "a"},
+        {"Action": "CreateStack", "StackName": "s", "TimeoutInMinutes": "²"},
+        {"Action": "CreateStack", "StackName": "s", "TimeoutInMinutes": "--5"},
     ],
 )
 def test_a_form_that_is_no_request_is_refused(form: dict[str, str]) -> None:

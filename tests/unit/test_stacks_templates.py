@@ -142,6 +142,7 @@ def test_functions_come_to_what_the_user_guide_says(value: object, expected: obj
         {"Fn::If": [1, 2]},
         {"Fn::Select": [5, ["a"]]},
         {"Fn::Select": ["x", ["a"]]},
+        {"Fn::Select": ["²", ["a"]]},
         {"Fn::Join": ["-", "text"]},
         {"Fn::Split": ["", "text"]},
         {"Fn::FindInMap": ["Sizes", "nowhere", "small"]},
@@ -243,9 +244,12 @@ def test_values_get_the_types_that_requests_have() -> None:
         "On": True,
         "Names": ["1", "false"],
     }
-    for wrong in ({"Count": "three"}, {"On": "maybe"}, {"Names": "one"}, {"Count": [1]}):
+    for wrong in ({"Count": "three"}, {"On": "maybe"}, {"Names": "one"}, {"Count": [1]}, {"Count": 2.5}):
         with pytest.raises(ApiError, match="must be a"):
             fitted(form, wrong)
+    with pytest.raises(ApiError, match="must be a number"):
+        fitted(form, {"Count": float("inf")})
+    assert fitted(form, {"Count": 3.0}) == {"Count": 3}
 
 
 def test_what_a_form_does_not_have_is_found_behind_conditions_as_well() -> None:

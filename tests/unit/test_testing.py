@@ -203,6 +203,14 @@ def test_all_variants_that_serve_the_model_are_asked_and_others_when_they_are_na
     assert caught.value.details == (("known", "a, b, c"),)
 
 
+def test_where_no_variant_serves_the_model_all_are_asked_and_it_is_said() -> None:
+    variants = tuple(Variant(name, "x", "ml.m5.large", 1) for name in ("a", "b"))
+    done = asked_of(serving(made("a", EndpointSpec(variants=variants))), SEVEN)
+    assert [one.name for one in done.results] == ["seven (a)", "seven (b)"]
+    assert (done.subject.fingerprint, done.recognised) == ("", None)
+    assert done.notes[0].startswith("no fingerprint is known: the variant serves another model")
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [

@@ -149,7 +149,11 @@ def _structure(form: Form, found: Mapping[str, Any], where: str) -> dict[str, An
 
 
 def _number(kind: str, found: Any, where: str) -> Any:  # noqa: ANN401 - a number
+    number = _NUMBERS[kind]
+    wrong = ApiError("ValidationError", f"Property {where} must be a number, not {found!r}")
+    if number is int and isinstance(found, float) and not found.is_integer():
+        raise wrong  # a part of it would be lost
     try:
-        return _NUMBERS[kind](found)
-    except ValueError as error:
-        raise ApiError("ValidationError", f"Property {where} must be a number, not {found!r}") from error
+        return number(found)
+    except (OverflowError, ValueError) as error:
+        raise wrong from error

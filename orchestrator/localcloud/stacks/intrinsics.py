@@ -221,7 +221,7 @@ def _of_list(name: str, first: Any, second: Any) -> Any:  # noqa: ANN401 - JSON
             return first.join(map(_text, second))
         case "Fn::Split" if isinstance(first, str) and first and isinstance(second, str):
             return second.split(first)
-        case "Fn::Select" if isinstance(second, list) and str(first).isdigit() and int(first) < len(second):
+        case "Fn::Select" if isinstance(second, list) and str(first).isdecimal() and int(first) < len(second):
             return second[int(first)]
     raise failed(f"{name} cannot work on {first!r} and {second!r}")
 

@@ -4,7 +4,6 @@ Texts and error codes are AWS's where its documentation or public reports show t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from botocore.exceptions import ClientError
@@ -23,7 +22,7 @@ from orchestrator.localcloud.stacks.changesets import (
     describe_change_set,
     waiting,
 )
-from orchestrator.localcloud.stacks.kind import Hand, Kind
+from orchestrator.localcloud.stacks.kind import Hand
 from orchestrator.localcloud.stacks.marking import (
     MOVING,
     check_free,
@@ -56,18 +55,14 @@ class Stacks:
         worlds: What there is.
         clients: The local cloud's way to itself.
         pace: How fast its time goes.
-        kinds: The kinds of resources that there are.
     """
 
-    def __init__(
-        self, worlds: Worlds, clients: Clients, pace: Pace, kinds: Mapping[str, Kind] = KINDS
-    ) -> None:
+    def __init__(self, worlds: Worlds, clients: Clients, pace: Pace) -> None:
         self._worlds = worlds
         self._clients = clients
         self._pace = pace
-        self._kinds = kinds
-        self._carrier = Carrier(Ground(worlds, clients.client, pace, kinds))
-        self._changes: Mapping[str, Callable[[Scope, Request], Awaitable[Answer]]] = {
+        self._carrier = Carrier(Ground(worlds, clients.client, pace, KINDS))
+        self._changes = {
             "CreateChangeSet": self._create_change_set,
             "CreateStack": self._create_stack,
             "DeleteChangeSet": self._delete_change_set,
@@ -123,11 +118,11 @@ class Stacks:
         """
         fetched = await self._fetched(scope, request)
         body = body_of(request, fetched, stack)
-        asked = await asyncio.to_thread(checked, body, self._kinds)
+        asked = await asyncio.to_thread(checked, body, KINDS)
         return asked, wanted(request, asked, body, stack)
 
     def _proposed(self, stack: Stack, scope: Scope, asked: Template, wish: Wanted) -> Proposal:
-        return propose(self._worlds.at(scope), stack, asked, wish, self._kinds)
+        return propose(self._worlds.at(scope), stack, asked, wish, KINDS)
 
     async def _create_stack(self, scope: Scope, request: Request) -> Answer:
         name = str(request["StackName"])
@@ -212,7 +207,7 @@ class Stacks:
         if request.get("ImportExistingResources"):
             hand = Hand(lambda service: self._clients.client(service, scope), scope)
             world = self._worlds.at(scope)
-            adopts = await asyncio.to_thread(adoptable, world, asked, proposal, self._kinds, hand)
+            adopts = await asyncio.to_thread(adoptable, world, asked, proposal, KINDS, hand)
         # Others may have been served meanwhile.
         stack = self._reviewed(scope, stack.name, kind)
         others = waiting(stack, name)
@@ -275,16 +270,16 @@ class Stacks:
         return {"StackId": stack.id}
 
     async def _validate_template(self, scope: Scope, request: Request) -> Answer:
-        return summary_of((await self._read(scope, request))[0], in_full=False)
+        return summary_of(await self._read(scope, request), in_full=False)
 
     async def _get_template_summary(self, scope: Scope, request: Request) -> Answer:
-        return summary_of((await self._read(scope, request))[0], in_full=True)
+        return summary_of(await self._read(scope, request), in_full=True)
 
-    async def _read(self, scope: Scope, request: Request) -> tuple[Template, str]:
+    async def _read(self, scope: Scope, request: Request) -> Template:
         if name := request.get("StackName"):
             request = {"TemplateBody": found(self._worlds.at(scope), str(name)).wanted.body}
         body = body_of(request, await self._fetched(scope, request), None)
-        return await asyncio.to_thread(checked, body, self._kinds), body
+        return await asyncio.to_thread(checked, body, KINDS)
 
     def _new(self, scope: Scope, name: str, wish: Wanted) -> Stack:
         return Stack(identity(scope, "stack", name), name, _REVIEWED, wish, self._now())

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import functools
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from orchestrator.localcloud.apierrors import ApiError
 
 NAMESPACE = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
 _NUMBERS = {"integer", "long"}
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
 
 
 @functools.cache
@@ -83,7 +85,7 @@ def _read(shape: Shape, found: Any, where: str) -> Any:  # noqa: ANN401 - as the
             return []
         case "boolean" if found in {"true", "false"}:
             return found == "true"
-        case kind if kind in _NUMBERS and isinstance(found, str) and found.lstrip("-").isdigit():
+        case kind if kind in _NUMBERS and isinstance(found, str) and _WHOLE.fullmatch(found):
             return int(found)
         case "string" if isinstance(found, str):
             return found

@@ -1,6 +1,5 @@
 """What makes an operation on a stack complete: outputs, and what was changed or is too many."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from orchestrator.localcloud.apierrors import ApiError
@@ -65,12 +64,7 @@ def backwards(stack: Stack) -> list[StackResource]:
     if not stack.resources:
         # A stack that was only looked at in change sets has no template either.
         return []
-    order = {name: place for place, name in enumerate(_resources(stack.wanted.body))}
+    order = {name: place for place, name in enumerate(template(stack.wanted.body).resources)}
     return sorted(
         stack.resources.values(), key=lambda each: order.get(each.logical, len(order)), reverse=True
     )
-
-
-def _resources(body: str) -> Mapping[str, Declared]:
-    # A stack that nobody has made yet has no template.
-    return template(body).resources if body else {}

@@ -205,7 +205,7 @@ def _check_conditions(
         if each.condition and each.condition not in conditions:
             raise malformed(f"Unresolved condition dependency {each.condition} in the Resources block")
     for output in outputs.values():
-        if output.get("Condition", next(iter(conditions), None)) not in {*conditions, None}:
+        if "Condition" in output and str(output["Condition"]) not in conditions:
             raise malformed(f"Unresolved condition dependency {output['Condition']} in the Outputs block")
 
 

@@ -82,7 +82,7 @@ def exported(world: World) -> Mapping[str, tuple[str, Stack]]:
 def imported(world: World, stack: Stack) -> set[str]:
     """Return the names of the exports that a stack makes use of."""
     found = template(stack.wanted.body)
-    view = sight(world, stack, found, stack.wanted, lambda name: _there(stack, name))
+    view = sight(world, stack, found, stack.wanted, lambda name: made_of(stack, name))
     places = [each.properties for each in present(found, view).values()]
     calls = [inside for place in [*places, *found.outputs.values()] for inside in _imports(place)]
     return {str(view.value(inside)) for inside in calls}
@@ -94,7 +94,8 @@ def users(world: World, export: str) -> list[Stack]:
     return [stack for stack in there if export in imported(world, stack)]
 
 
-def _there(stack: Stack, name: str) -> Made | None:
+def made_of(stack: Stack, name: str) -> Made | None:
+    """Return what a resource of a stack is; ``None`` if it is not there."""
     resource = stack.resources.get(name)
     return resource.made if resource is not None and resource.made.physical else None
 

@@ -16,7 +16,7 @@ from orchestrator.localcloud.stacks.intrinsics import Sight
 from orchestrator.localcloud.stacks.kind import Hand, Kind
 from orchestrator.localcloud.stacks.marking import dropped, marked, noted, put
 from orchestrator.localcloud.stacks.templates import Declared, Template
-from orchestrator.localcloud.stacks.viewing import sight
+from orchestrator.localcloud.stacks.viewing import made_of, sight
 from orchestrator.localcloud.stackworld import Made, Stack, StackResource, Values
 from orchestrator.localcloud.world import Scope
 from orchestrator.localcloud.worlds import Worlds
@@ -92,13 +92,8 @@ class Worker:
 
     def view(self, found: Template) -> Sight:
         """Return what the functions of its template see now."""
-        stack = self.stack
-
-        def made(name: str) -> Made | None:
-            there = self.stack.resources.get(name)
-            return there.made if there is not None and there.made.physical else None
-
-        return sight(self._ground.worlds.at(self.scope), stack, found, stack.wanted, made)
+        stack, world = self.stack, self._ground.worlds.at(self.scope)
+        return sight(world, stack, found, stack.wanted, lambda name: made_of(self.stack, name))
 
     def now(self) -> float:
         """Return the present moment."""
@@ -134,7 +129,7 @@ class Worker:
             ResourceFailedError: If it cannot be.
         """
         kind = self._kind(declared.kind)
-        new = replace(_declared(declared, properties, "UPDATE_IN_PROGRESS", old.name or ""), made=old.made)
+        new = replace(_declared(declared, properties, "UPDATE_IN_PROGRESS", old.name), made=old.made)
         self._mark(new)
         try:
             made = old.made

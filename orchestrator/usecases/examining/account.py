@@ -1,16 +1,16 @@
 """What the account has for a deployment: role, keys, image, quotas, alarms, topics, network, rules."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from orchestrator.core.checkup import Group
-from orchestrator.core.errors import NotFoundError, SpecError
+from orchestrator.core.errors import SpecError
 from orchestrator.core.fleets import fleets, quota_needed, type_of
 from orchestrator.core.health import Finding, Severity, profile_of_image
 from orchestrator.core.proposal import Severity as Weight
 from orchestrator.core.trust import is_for_one_account
 from orchestrator.usecases.examining.scene import Scene
-from orchestrator.usecases.examining.table import Check, MootError, Where
+from orchestrator.usecases.examining.table import Check, Where
 
 RULES = "orchestrator"
 """What the names of our EventBridge rules begin with."""
@@ -34,22 +34,15 @@ def _role(scene: Scene) -> Iterator[Finding]:
 
 def _role_trust(scene: Scene) -> Iterator[Finding]:
     role = scene.role
-    if not is_for_one_account(_trust(role, scene)):
+    if not is_for_one_account(scene.trust):
         what = "its trust policy lets SageMaker assume it for anybody: no aws:SourceAccount or aws:SourceArn"
         fix = f'add "Condition": {{"StringEquals": {{"aws:SourceAccount": "{scene.caller.account}"}}}} to it'
         yield Finding(Severity.WARNING, f"role_arn {role}", what, fix)
 
 
-def _trust(role: str, scene: Scene) -> Mapping[str, object]:
-    try:
-        return scene.premises.trust(role)
-    except NotFoundError as error:
-        raise MootError("there is no such role") from error
-
-
 def _pass_role(scene: Scene) -> Iterator[Finding]:
     role = scene.role
-    _trust(role, scene)
+    _ = scene.trust  # of a role that is not there, the simulator knows nothing
     if not scene.premises.may_pass(scene.caller.arn, role):
         what = f"{scene.caller.arn} may not hand it to SageMaker: no policy allows iam:PassRole on it"
         fix = "orchestrator bootstrap          makes a deployer that may; or allow iam:PassRole on it"

@@ -38,12 +38,14 @@ class Bench:
 
     Attributes:
         golden_files: Returns the name and the content of each file that matches a pattern below a folder.
+        examined: Returns what the model holds; large files are read once for all checks.
     """
 
     spec: Spec
     packaging: Packaging
     golden_files: Callable[[str, str], Sequence[tuple[str, bytes]]]
     machine: Machine
+    examined: Callable[[], Checkpoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def of_spec(written: Written) -> Iterator[Finding]:
 def _model(bench: Bench) -> Iterator[Finding]:
     model, subject = bench.spec.model, f"model {bench.spec.model.path}"
     try:
-        seen = _examined(bench)
+        seen = bench.examined()
     except ArtifactError as error:
         yield Finding(Severity.ERROR, subject, str(error), error.hint or "correct model.path")
         return
@@ -86,11 +88,6 @@ def _model(bench: Bench) -> Iterator[Finding]:
     elif len(seen.keys) > 1 and model.state_dict_key is None:
         what = "it holds several state dicts, and model.state_dict_key names none"
         yield Finding(Severity.ERROR, subject, what, f"set it to one of {', '.join(seen.keys)}")
-
-
-def _examined(bench: Bench) -> Checkpoint:
-    path = posixpath.join(bench.spec.root, bench.spec.model.path)
-    return bench.packaging.checkpoints.examine(path, bench.spec.model.format)
 
 
 def _code(bench: Bench) -> Iterator[Finding]:
@@ -214,7 +211,7 @@ def _weights(bench: Bench) -> Weights:
     """Return what is known of the model's writer; nothing where the file cannot be read."""
     nothing = Weights(Kind.SAFETENSORS, (), Format.SAFETENSORS)
     try:
-        seen = _examined(bench)
+        seen = bench.examined()
     except OrchestratorError:
         return nothing
     kind = _KINDS.get(seen.format, Kind.SAFETENSORS)

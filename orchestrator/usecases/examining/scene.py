@@ -1,6 +1,6 @@
 """Where one endpoint of a spec is deployed to, with what several checks ask together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.core.errors import DeniedError, NotFoundError
@@ -52,6 +52,7 @@ class Scene:
         self._edge = reach.edge
         self._vault = reach.vault
         self._region = Once(self._ask_region)
+        self._trust = Once(lambda: reach.premises.trust(self.role))
         self._proposed = Once(self._propose)
 
     @property
@@ -109,6 +110,19 @@ class Scene:
         if role is None or account_of(role) != self.caller.account:
             raise MootError("there is no role of this account")
         return role
+
+    @property
+    def trust(self) -> Mapping[str, object]:
+        """The trust policy of the execution role.
+
+        Raises:
+            MootError: If there is no such role.
+            CloudError: If we may not look.
+        """
+        try:
+            return self._trust()
+        except NotFoundError as error:
+            raise MootError("there is no such role") from error
 
     @property
     def proposed(self) -> tuple[Proposal, tuple[Broken, ...]]:

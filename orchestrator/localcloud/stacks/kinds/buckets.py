@@ -9,6 +9,7 @@ from orchestrator.localcloud.stacks.kinds.common import (
     check_new,
     document,
     is_there,
+    or_undone,
     pairs,
     tags_of,
     without_fail,
@@ -68,11 +69,8 @@ def _create(hand: Hand, properties: Properties) -> Made:
     if properties.get("ObjectLockEnabled"):
         request["ObjectLockEnabledForBucket"] = True
     s3.create_bucket(Bucket=name, **request)
-    try:
+    with or_undone(_delete, hand, Made(name), properties):
         _settle(hand, name, {}, properties)
-    except Exception:
-        s3.delete_bucket(Bucket=name)
-        raise
     partition = hand.scope.partition
     suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
     names = {"DomainName": f"{name}.s3.{suffix}", "RegionalDomainName": f"{name}.s3.{region}.{suffix}"}

@@ -1,7 +1,8 @@
 """What most kinds of resources need: documents as text, tags, and answers that say that nothing is there."""
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -55,6 +56,16 @@ def is_there(call: Callable[..., Any], **request: Any) -> bool:  # noqa: ANN401 
 def without_fail(call: Callable[..., Any], **request: Any) -> None:  # noqa: ANN401 - members of requests
     """Delete something, whether it is there or not."""
     is_there(call, **request)
+
+
+@contextlib.contextmanager
+def or_undone(undo: Callable[..., object], *arguments: object) -> Iterator[None]:
+    """Delete what was made if what makes it complete fails: no stack would have it, and delete it, then."""
+    try:
+        yield
+    except Exception:
+        undo(*arguments)
+        raise
 
 
 def check_new(name: str, *, taken: bool) -> None:

@@ -8,6 +8,7 @@ from orchestrator.localcloud.stacks.kind import Hand, Kind, Properties
 from orchestrator.localcloud.stacks.kinds.common import (
     chosen,
     document,
+    or_undone,
     pairs,
     retag,
     tags_of,
@@ -38,11 +39,8 @@ def _create_role(hand: Hand, properties: Properties) -> Made:
     trust, tags = document(properties["AssumeRolePolicyDocument"]), pairs(tags_of(properties))
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=tags, **request)["Role"]
     made = Made(name, {"Arn": role["Arn"], "RoleId": role["RoleId"]})
-    try:
+    with or_undone(_delete_role, hand, made, properties):
         _settle_role(iam, name, {}, properties)
-    except Exception:
-        _delete_role(hand, made, properties)
-        raise
     return made
 
 
@@ -116,11 +114,8 @@ def _create_managed(hand: Hand, properties: Properties) -> Made:
     request = {"PolicyName": properties["ManagedPolicyName"], **chosen(properties, "Path", "Description")}
     policy = iam.create_policy(PolicyDocument=document(properties["PolicyDocument"]), **request)["Policy"]
     made = Made(policy["Arn"], {"PolicyArn": policy["Arn"], "PolicyId": policy["PolicyId"]})
-    try:
+    with or_undone(_delete_managed, hand, made, properties):
         _attach(iam, policy["Arn"], {}, properties)
-    except Exception:
-        _delete_managed(hand, made, properties)
-        raise
     return made
 
 
@@ -148,11 +143,12 @@ def _delete_managed(hand: Hand, made: Made, properties: Properties) -> None:
 
 
 def _create_inline(hand: Hand, properties: Properties) -> Made:
-    name = properties["PolicyName"]
-    for kind, member, holder in _attached(properties):
-        put = getattr(hand.client("iam"), f"put_{kind}_policy")
-        put(**{member: holder}, PolicyName=name, PolicyDocument=document(properties["PolicyDocument"]))
-    return Made(name)
+    made, policy = Made(properties["PolicyName"]), document(properties["PolicyDocument"])
+    with or_undone(_delete_inline, hand, made, properties):
+        for kind, member, holder in _attached(properties):
+            put = getattr(hand.client("iam"), f"put_{kind}_policy")
+            put(**{member: holder}, PolicyName=made.physical, PolicyDocument=policy)
+    return made
 
 
 def _update_inline(hand: Hand, made: Made, old: Properties, new: Properties) -> Made:

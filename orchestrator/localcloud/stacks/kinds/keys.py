@@ -8,6 +8,7 @@ from orchestrator.localcloud.stacks.kinds.common import (
     check_new,
     chosen,
     document,
+    or_undone,
     pairs,
     retag,
     tags_of,
@@ -38,8 +39,10 @@ def _create(hand: Hand, properties: Properties) -> Made:
         request["Policy"] = document(properties["KeyPolicy"])
     tags = pairs(tags_of(properties), "TagKey", "TagValue")
     key = kms.create_key(**request, **({"Tags": tags} if tags else {}))["KeyMetadata"]
-    _switch(kms, key["KeyId"], {}, properties)
-    return Made(key["KeyId"], {"Arn": key["Arn"], "KeyId": key["KeyId"]})
+    made = Made(key["KeyId"], {"Arn": key["Arn"], "KeyId": key["KeyId"]})
+    with or_undone(_delete, hand, made, properties):
+        _switch(kms, key["KeyId"], {}, properties)
+    return made
 
 
 def _update(hand: Hand, made: Made, old: Properties, new: Properties) -> Made:

@@ -4,7 +4,7 @@ from typing import Any
 
 from orchestrator.localcloud.stacks.forms import ANY, TAGS, TEXT, WHOLE, structure
 from orchestrator.localcloud.stacks.kind import Hand, Kind, Properties
-from orchestrator.localcloud.stacks.kinds.common import arn, document, retag, tags_of, without_fail
+from orchestrator.localcloud.stacks.kinds.common import arn, document, or_undone, retag, tags_of, without_fail
 from orchestrator.localcloud.stackworld import Made
 
 
@@ -13,8 +13,10 @@ def _create_log_group(hand: Hand, properties: Properties) -> Made:
     key = {"kmsKeyId": properties["KmsKeyId"]} if "KmsKeyId" in properties else {}
     tags = {"tags": tags_of(properties)} if properties.get("Tags") else {}
     logs.create_log_group(logGroupName=name, **key, **tags)
-    _retain(logs, name, {}, properties)
-    return Made(name, {"Arn": arn(hand.scope, "logs", f"log-group:{name}:*")})
+    made = Made(name, {"Arn": arn(hand.scope, "logs", f"log-group:{name}:*")})
+    with or_undone(_delete_log_group, hand, made, properties):
+        _retain(logs, name, {}, properties)
+    return made
 
 
 def _update_log_group(hand: Hand, made: Made, old: Properties, new: Properties) -> Made:

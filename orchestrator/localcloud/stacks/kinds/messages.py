@@ -20,6 +20,7 @@ from orchestrator.localcloud.stacks.kinds.common import (
     check_new,
     document,
     is_there,
+    or_undone,
     pairs,
     retag,
     tags_of,
@@ -77,6 +78,13 @@ def _attributes(properties: Properties, known: Mapping[str, Form]) -> dict[str, 
     return {name: _text(value) for name, value in properties.items() if name in known}
 
 
+def _changed(old: Properties, new: Properties, known: Mapping[str, Form]) -> dict[str, str]:
+    """Return the attributes that change; what went is empty."""
+    before, after = _attributes(old, known), _attributes(new, known)
+    values = {name: after.get(name, "") for name in {**before, **after}}
+    return {name: value for name, value in values.items() if before.get(name) != after.get(name)}
+
+
 def _text(value: Any) -> str:  # noqa: ANN401 - JSON
     if isinstance(value, bool):
         return str(value).lower()
@@ -87,17 +95,17 @@ def _create_topic(hand: Hand, properties: Properties) -> Made:
     sns, name = hand.client("sns"), properties["TopicName"]
     check_new(name, taken=is_there(sns.get_topic_attributes, TopicArn=arn(hand.scope, "sns", name)))
     attributes = _attributes(properties, _TOPIC)
-    made = sns.create_topic(Name=name, Attributes=attributes, Tags=pairs(tags_of(properties)))["TopicArn"]
-    _subscribe(sns, made, {}, properties)
-    return Made(made, {"TopicArn": made, "TopicName": name})
+    topic = sns.create_topic(Name=name, Attributes=attributes, Tags=pairs(tags_of(properties)))["TopicArn"]
+    made = Made(topic, {"TopicArn": topic, "TopicName": name})
+    with or_undone(_delete_topic, hand, made, properties):
+        _subscribe(sns, topic, {}, properties)
+    return made
 
 
 def _update_topic(hand: Hand, made: Made, old: Properties, new: Properties) -> Made:
     sns, arn = hand.client("sns"), made.physical
-    before, after = _attributes(old, _TOPIC), _attributes(new, _TOPIC)
-    for name in before.keys() | after.keys():
-        if before.get(name) != after.get(name):
-            sns.set_topic_attributes(TopicArn=arn, AttributeName=name, AttributeValue=after.get(name, ""))
+    for name, value in _changed(old, new, _TOPIC).items():
+        sns.set_topic_attributes(TopicArn=arn, AttributeName=name, AttributeValue=value)
     _subscribe(sns, arn, old, new)
     retag(
         old,
@@ -168,12 +176,10 @@ def _create_subscription(hand: Hand, properties: Properties) -> Made:
 
 
 def _update_subscription(hand: Hand, made: Made, old: Properties, new: Properties) -> Made:
-    before, after = _attributes(old, _SUBSCRIPTION), _attributes(new, _SUBSCRIPTION)
-    for name in before.keys() | after.keys():
-        if before.get(name) != after.get(name):
-            hand.client("sns").set_subscription_attributes(
-                SubscriptionArn=made.physical, AttributeName=name, AttributeValue=after.get(name, "")
-            )
+    for name, value in _changed(old, new, _SUBSCRIPTION).items():
+        hand.client("sns").set_subscription_attributes(
+            SubscriptionArn=made.physical, AttributeName=name, AttributeValue=value
+        )
     return made
 
 
@@ -192,9 +198,7 @@ def _create_queue(hand: Hand, properties: Properties) -> Made:
 
 def _update_queue(hand: Hand, made: Made, old: Properties, new: Properties) -> Made:
     sqs, url = hand.client("sqs"), made.physical
-    before, after = _attributes(old, _QUEUE), _attributes(new, _QUEUE)
-    changed = {name: after.get(name, "") for name in before.keys() | after.keys()}
-    if changed := {name: value for name, value in changed.items() if before.get(name) != value}:
+    if changed := _changed(old, new, _QUEUE):
         sqs.set_queue_attributes(QueueUrl=url, Attributes=changed)
     retag(
         old,

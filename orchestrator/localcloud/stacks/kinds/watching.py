@@ -13,6 +13,7 @@ from orchestrator.localcloud.stacks.kinds.common import (
     chosen,
     document,
     is_there,
+    or_undone,
     pairs,
     retag,
     tags_of,
@@ -87,11 +88,8 @@ def _create_rule(hand: Hand, properties: Properties) -> Made:
     arn = _put_rule(events, properties, "Tags")
     bus = properties.get("EventBusName", "default")
     made = Made(name if bus == "default" else f"{bus}|{name}", {"Arn": arn})
-    try:
+    with or_undone(_delete_rule, hand, made, properties):
         _put_targets(events, properties)
-    except Exception:
-        _delete_rule(hand, made, properties)
-        raise
     return made
 
 
